@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Files, so that nobody else has to think of EINTR, short reads and writes,
+ * or of what must be synced for a name to survive a power cut.
+ *
+ * Every function logs its failure once, with the name, and returns
+ * err_from_errno(errno); `name` is for that log line only where an fd is
+ * given.  A short read where bytes were promised is ERR_DAMAGED.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+/* open(2) at folder fd `dir` with O_CLOEXEC; *fd is -1 after a failure. */
+enum err file_open(int dir, const char *name, int flags, mode_t mode, int *fd);
+
+/* The same, but a missing file is ERR_NOT_FOUND and not logged. */
+enum err file_open_existing(int dir, const char *name, int flags, int *fd);
+
+/* close(2); *fd becomes -1.  A -1 is left alone. */
+enum err file_close(int *fd, const char *name);
+
+/* Write everything / read exactly size bytes, at a position. */
+enum err file_write_at(int fd, const char *name, const void *data, size_t size,
+		       int64_t position);
+enum err file_read_at(int fd, const char *name, void *data, size_t size,
+		      int64_t position);
+
+/* Append all that can be read, up to max bytes, else ERR_FULL. */
+enum err file_read_all(int fd, const char *name, size_t max, struct buf *out);
+
+enum err file_size(int fd, const char *name, int64_t *size);
+enum err file_sync(int fd, const char *name);      /* fsync(2) */
+enum err file_sync_data(int fd, const char *name); /* fdatasync(2) */
+
+/* Allocate blocks so that a later write up to size can't meet ENOSPC. */
+enum err file_allocate(int fd, const char *name, int64_t size);
+
+/* Copy all of `from` into `to` from its start, both at position 0. */
+enum err file_copy(int from, int to, const char *name);
+
+/*
+ * Replace `name` in folder fd `dir` by `data`, atomically and for good:
+ * write NAME.tmp, fsync, rename, fsync of the folder (rename(2), fsync(2)).
+ * After a failure `name` is the old file, whole: even a failed fsync of the
+ * folder is taken back, where the file system can exchange two names (ext4,
+ * xfs, btrfs and tmpfs can).
+ */
+enum err file_replace(int dir, const char *name, struct view data, mode_t mode);
+
+/* unlinkat(2); a file that is already gone is no failure. */
+enum err file_remove(int dir, const char *name);
+
+/* mkdir -p for one path; an existing folder is no failure. */
+enum err file_make_folder(const char *path, mode_t mode);
+
+/*
+ * Call `each` with the name of every entry of `dir` but "." and "..", in no
+ * particular order, until it returns something else than ERR_OK.
+ */
+enum err file_each(int dir, enum err (*each)(void *arg, const char *name),
+		   void *arg);
+
+#endif

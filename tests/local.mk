@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Every test speaks TAP, so each line of it is counted in the summary.  Unit
+# tests mirror app/: tests/base/test_buf.c holds app/base/buf.c.
+
+tap_driver = env AM_TAP_AWK='$(AWK)' \
+	$(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_DRIVER = $(tap_driver)
+TEST_EXTENSIONS = .py
+PY_LOG_DRIVER = $(tap_driver)
+PY_LOG_COMPILER = $(PYTHON)
+
+AM_TESTS_ENVIRONMENT = \
+	export LIBRAPI_BUILD_DIR='$(abs_top_builddir)'; \
+	export LIBRAPI_SOURCE_DIR='$(abs_top_srcdir)'; \
+	export LIGHTTPD='$(LIGHTTPD)'; \
+	export PYTHON='$(PYTHON)'; \
+	export CLANG_FORMAT='$(CLANG_FORMAT)'; \
+	export PYTHONDONTWRITEBYTECODE=1;
+
+# The harness runs CUnit; contract.c is the suite that every engine passes.
+# fault.c is not in here: it takes the place of functions of the C library, and
+# belongs to the programs that make them fail.
+%C%_libtests_a_SOURCES = \
+	%D%/harness.c \
+	%D%/harness.h
+
+# Each is made of the one .c file of its name, unless it says otherwise below,
+# and linked with LDADD.
+unit_tests = \
+	%D%/base/test_base64 \
+	%D%/base/test_buf \
+	%D%/base/test_clock \
+	%D%/base/test_conf \
+	%D%/base/test_crc32c \
+	%D%/base/test_err \
+	%D%/base/test_file \
+	%D%/base/test_folder \
+	%D%/base/test_log \
+	%D%/base/test_random \
+	%D%/base/test_setting \
+	%D%/base/test_view \
+	%D%/test_harness
+
+%C%_base_test_base64_SOURCES = \
+	%D%/base/test_base64.c \
+	%D%/fault.c %D%/fault.h
+%C%_base_test_buf_SOURCES = \
+	%D%/base/test_buf.c \
+	%D%/fault.c %D%/fault.h
+%C%_base_test_conf_SOURCES = \
+	%D%/base/test_conf.c \
+	%D%/fault.c %D%/fault.h
+%C%_base_test_file_SOURCES = \
+	%D%/base/test_file.c \
+	%D%/fault.c %D%/fault.h
+%C%_base_test_folder_SOURCES = \
+	%D%/base/test_folder.c \
+	%D%/fault.c %D%/fault.h
+
+LDADD = %D%/libtests.a app/liblibrapi.a \
+	$(CUNIT_LIBS) $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS)
+
+end_to_end_tests =
+lint_tests = \
+	%D%/lint/format.py \
+	%D%/lint/layers.py \
+	%D%/lint/sources.py
+
+python_helpers = \
+	%D%/lint/lint.py
+
+dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests)
+EXTRA_DIST += $(python_helpers)
+
+if TESTS_POSSIBLE
+check_LIBRARIES += %D%/libtests.a
+check_PROGRAMS += $(unit_tests)
+TESTS = $(lint_tests) $(unit_tests) $(end_to_end_tests)
+else
+# Loudly: a suite that is passed over must not look like one that passed.
+check-local:
+	@echo 'make check needs $(check_missing); install that (./autogen.sh' \
+		'--deps does) and run ./configure again' >&2
+	@exit 1
+endif

@@ -30,4 +30,35 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/base/setting.h \
 	%D%/base/setting_name.c \
 	%D%/base/setting_rules.c \
-	%D%/base/view.c
+	%D%/base/view.c \
+	%D%/store/record.c \
+	%D%/store/record.h \
+	%D%/store/store.h \
+	%D%/store/gdbm/gdbmfile.c \
+	%D%/store/gdbm/gdbmfile.h \
+	%D%/store/gdbm/hash.c \
+	%D%/store/gdbm/journal.c \
+	%D%/store/gdbm/journal.h \
+	%D%/store/gdbm/journal_format.h \
+	%D%/store/gdbm/journal_read.c \
+	%D%/store/gdbm/keys.c \
+	%D%/store/gdbm/keys.h \
+	%D%/store/gdbm/lock.c \
+	%D%/store/gdbm/lock.h \
+	%D%/store/gdbm/manifest.c \
+	%D%/store/gdbm/manifest.h \
+	%D%/store/gdbm/manifest_parse.c \
+	%D%/store/gdbm/memtable.c \
+	%D%/store/gdbm/memtable.h \
+	%D%/store/gdbm/merge.c \
+	%D%/store/gdbm/merge.h \
+	%D%/store/gdbm/plan.c \
+	%D%/store/gdbm/plan.h \
+	%D%/store/gdbm/shared.c \
+	%D%/store/gdbm/shared.h \
+	%D%/store/gdbm/table.c \
+	%D%/store/gdbm/table.h \
+	%D%/store/gdbm/tablebuild.c \
+	%D%/store/gdbm/tablecheck.c \
+	%D%/store/gdbm/tables.c \
+	%D%/store/gdbm/tables.h

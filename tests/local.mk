@@ -23,7 +23,9 @@ AM_TESTS_ENVIRONMENT = \
 # belongs to the programs that make them fail.
 %C%_libtests_a_SOURCES = \
 	%D%/harness.c \
-	%D%/harness.h
+	%D%/harness.h \
+	%D%/store/gdbm/made.c \
+	%D%/store/gdbm/made.h
 
 # Each is made of the one .c file of its name, unless it says otherwise below,
 # and linked with LDADD.
@@ -40,6 +42,15 @@ unit_tests = \
 	%D%/base/test_random \
 	%D%/base/test_setting \
 	%D%/base/test_view \
+	%D%/store/test_record \
+	%D%/store/gdbm/test_hash \
+	%D%/store/gdbm/test_journal \
+	%D%/store/gdbm/test_keys \
+	%D%/store/gdbm/test_manifest \
+	%D%/store/gdbm/test_memtable \
+	%D%/store/gdbm/test_table \
+	%D%/store/gdbm/test_table_faults \
+	%D%/store/gdbm/test_tablecheck \
 	%D%/test_harness
 
 %C%_base_test_base64_SOURCES = \
@@ -56,6 +67,9 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h
 %C%_base_test_folder_SOURCES = \
 	%D%/base/test_folder.c \
+	%D%/fault.c %D%/fault.h
+%C%_store_gdbm_test_table_faults_SOURCES = \
+	%D%/store/gdbm/test_table_faults.c \
 	%D%/fault.c %D%/fault.h
 
 LDADD = %D%/libtests.a app/liblibrapi.a \

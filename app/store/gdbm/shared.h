@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the processes of one store share: an anonymous shared mapping, made by
+ * the supervisor before it forks, so every child has it at the same address
+ * and none can outlive or misname it.  (Not /dev/shm, which has 64 MB in a
+ * container.)  It is reserved in full and takes memory only as it is used.
+ *
+ *   struct shared | struct segment × ring | memtable arena × ring
+ *
+ * Segment number n of the journal uses place n % ring.  The live segments are
+ * `oldest` to `segment`; the last is being written, the others are sealed.
+ *
+ * HOW READERS GO WITHOUT LOCKS.  A reader writes the version of the MANIFEST
+ * that it goes by into its slot (pin), looks whether that still is the
+ * version, and from then on everything that this MANIFEST names stays:
+ * tables, segments from its first_segment on, and their memtables.  Whoever
+ * replaces the MANIFEST takes away what only older versions name, but not
+ * before every slot is empty or has the new version.
+ */
+#ifndef STORE_GDBM_SHARED_H
+#define STORE_GDBM_SHARED_H
+
+#include <stdatomic.h>
+
+#include "store/gdbm/journal.h"
+#include "store/gdbm/lock.h"
+#include "store/gdbm/memtable.h"
+#include "store/store.h"
+
+#define SHARED_STRIPES  256
+#define SHARED_RING_MAX 256
+
+/* One segment of the journal, while its memtable is held. */
+struct segment {
+	struct journal_head head;
+	_Atomic uint64_t tail; /* end of what is written; next frame's place */
+	_Atomic uint64_t indexed; /* end of what is in the memtable */
+	_Atomic int64_t soonest; /* least expiry not yet looked at, INT64_MAX */
+	uint64_t synced; /* end of what is on disk; under the sync lock */
+};
+
+struct shared {
+	size_t size; /* of the whole mapping */
+	size_t arena_size;
+	uint64_t ring;
+
+	struct lock stripes[SHARED_STRIPES]; /* by hash of the key */
+	struct lock journal; /* appending, and moving to the next segment */
+	struct lock sync;    /* who syncs for all */
+
+	_Atomic uint64_t oldest;   /* segment; those before are let go */
+	_Atomic uint64_t segment;  /* being written */
+	_Atomic uint64_t revision; /* newest that is written and indexed */
+	_Atomic uint64_t durable;  /* newest that is on disk */
+	_Atomic uint64_t version;  /* of the MANIFEST */
+	_Atomic bool stopped;      /* a sync failed; no writes any more */
+	_Atomic bool suspect;      /* a stripe's holder died; see commit.c */
+	_Atomic bool full;         /* the last try for room met ERR_FULL */
+
+	_Atomic uint64_t keys;
+	_Atomic uint64_t tables;
+	_Atomic uint64_t table_bytes;
+	_Atomic uint64_t checkpoints;
+
+	/* MANIFEST versions that processes read by, 0 none; the last slot is
+	 * the opener's own. */
+	_Atomic uint64_t slots[STORE_SLOTS_MAX + 1];
+
+	struct segment segments[];
+};
+
+/* ERR_NO_MEMORY, ERR_SYSTEM; logged. */
+enum err shared_new(uint64_t ring, size_t arena_size, struct shared **out);
+void shared_free(struct shared *shared);
+
+struct segment *shared_segment(struct shared *shared, uint64_t number);
+struct memtable *shared_memtable(struct shared *shared, uint64_t number);
+
+/* Take the place of a segment that is not live yet: all is empty. */
+void shared_segment_init(struct shared *shared,
+			 const struct journal_head *head);
+
+/* A key of the segment expires then; 0 is never. */
+void shared_note_expiry(struct segment *segment, int64_t expires_ms);
+
+/* Give the arena's memory back; the segment must no longer be live. */
+void shared_segment_drop(struct shared *shared, uint64_t number);
+
+/* Whether no slot reads by a version before this one. */
+bool shared_unpinned_before(struct shared *shared, uint64_t version);
+
+/* Bytes written to the live segments. */
+uint64_t shared_journal_bytes(struct shared *shared);
+
+#endif

@@ -31,9 +31,20 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/base/setting_name.c \
 	%D%/base/setting_rules.c \
 	%D%/base/view.c \
+	%D%/store/items.c \
+	%D%/store/items.h \
+	%D%/store/memory.c \
+	%D%/store/memory.h \
 	%D%/store/record.c \
 	%D%/store/record.h \
+	%D%/store/store.c \
 	%D%/store/store.h \
+	%D%/store/gdbm/append.c \
+	%D%/store/gdbm/checkpoint.c \
+	%D%/store/gdbm/commit.c \
+	%D%/store/gdbm/engine.c \
+	%D%/store/gdbm/engine.h \
+	%D%/store/gdbm/expiry.c \
 	%D%/store/gdbm/gdbmfile.c \
 	%D%/store/gdbm/gdbmfile.h \
 	%D%/store/gdbm/hash.c \
@@ -43,6 +54,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/journal_read.c \
 	%D%/store/gdbm/keys.c \
 	%D%/store/gdbm/keys.h \
+	%D%/store/gdbm/list.c \
 	%D%/store/gdbm/lock.c \
 	%D%/store/gdbm/lock.h \
 	%D%/store/gdbm/manifest.c \
@@ -54,11 +66,20 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/merge.h \
 	%D%/store/gdbm/plan.c \
 	%D%/store/gdbm/plan.h \
+	%D%/store/gdbm/read.c \
+	%D%/store/gdbm/rebuild.c \
+	%D%/store/gdbm/rebuild.h \
+	%D%/store/gdbm/recovery.c \
+	%D%/store/gdbm/replay.c \
+	%D%/store/gdbm/replay.h \
 	%D%/store/gdbm/shared.c \
 	%D%/store/gdbm/shared.h \
+	%D%/store/gdbm/sweep.c \
+	%D%/store/gdbm/sync.c \
 	%D%/store/gdbm/table.c \
 	%D%/store/gdbm/table.h \
 	%D%/store/gdbm/tablebuild.c \
 	%D%/store/gdbm/tablecheck.c \
 	%D%/store/gdbm/tables.c \
-	%D%/store/gdbm/tables.h
+	%D%/store/gdbm/tables.h \
+	%D%/store/gdbm/verify.c

@@ -24,8 +24,14 @@ AM_TESTS_ENVIRONMENT = \
 %C%_libtests_a_SOURCES = \
 	%D%/harness.c \
 	%D%/harness.h \
+	%D%/store/cases.h \
+	%D%/store/contract.c \
+	%D%/store/contract.h \
+	%D%/store/contract_commit.c \
+	%D%/store/contract_read.c \
 	%D%/store/gdbm/made.c \
-	%D%/store/gdbm/made.h
+	%D%/store/gdbm/made.h \
+	%D%/store/model.c
 
 # Each is made of the one .c file of its name, unless it says otherwise below,
 # and linked with LDADD.
@@ -42,12 +48,19 @@ unit_tests = \
 	%D%/base/test_random \
 	%D%/base/test_setting \
 	%D%/base/test_view \
+	%D%/store/test_memory \
+	%D%/store/test_memory_faults \
 	%D%/store/test_record \
+	%D%/store/gdbm/test_checkpoint \
+	%D%/store/gdbm/test_durable \
+	%D%/store/gdbm/test_engine \
 	%D%/store/gdbm/test_hash \
 	%D%/store/gdbm/test_journal \
 	%D%/store/gdbm/test_keys \
 	%D%/store/gdbm/test_manifest \
 	%D%/store/gdbm/test_memtable \
+	%D%/store/gdbm/test_processes \
+	%D%/store/gdbm/test_recovery \
 	%D%/store/gdbm/test_table \
 	%D%/store/gdbm/test_table_faults \
 	%D%/store/gdbm/test_tablecheck \
@@ -67,6 +80,12 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h
 %C%_base_test_folder_SOURCES = \
 	%D%/base/test_folder.c \
+	%D%/fault.c %D%/fault.h
+%C%_store_test_memory_faults_SOURCES = \
+	%D%/store/test_memory_faults.c \
+	%D%/fault.c %D%/fault.h
+%C%_store_gdbm_test_recovery_SOURCES = \
+	%D%/store/gdbm/test_recovery.c \
 	%D%/fault.c %D%/fault.h
 %C%_store_gdbm_test_table_faults_SOURCES = \
 	%D%/store/gdbm/test_table_faults.c \

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The journal's end.  Everything here that changes happens under the journal
+ * lock, in an order that lets the next holder complete it when this one is
+ * killed anywhere:
+ *
+ *   frame written at the tail     dead here: nobody knows of it, and the
+ *                                 next frame takes its place
+ *   tail moved                    dead here: the next holder indexes what
+ *                                 lies between `indexed` and the tail
+ *   memtable, `indexed`, revision
+ *
+ * and for the next segment: file made; `end` written and synced; place of the
+ * ring prepared; `segment` moved.  Dead before the last step, the old segment
+ * is still the one being written, and the next frame takes the place of the
+ * `end`.
+ *
+ * A sixteenth of each segment is kept for commits without a put, so that keys
+ * can be deleted when the disk has no room for another segment.
+ */
+#include <assert.h>
+#include <fcntl.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "store/gdbm/engine.h"
+
+#define RESERVE_PART 16
+
+/* What a commit needs of the journal and of the memtable. */
+struct need {
+	uint64_t frame_size;
+	size_t entries;
+	size_t key_bytes;
+	bool puts;
+};
+
+enum err append_index(struct shared *shared, uint64_t number,
+		      const struct journal_frame *frame, struct view body)
+{
+	struct memtable *memtable = shared_memtable(shared, number);
+	struct segment *segment = shared_segment(shared, number);
+	uint64_t at = frame->position + JOURNAL_FRAME_HEAD_SIZE;
+	struct journal_op op;
+
+	for (int i = 0; i < frame->op_count; i++) {
+		struct memtable_entry entry = { .revision = frame->revision };
+		enum err err = journal_next_op(&body, &at, &op);
+
+		if (err)
+			return err;
+		entry.position = (uint32_t)op.position;
+		entry.record_size = (uint32_t)op.record.size;
+		entry.verb = (uint8_t)op.verb;
+		if (op.verb == STORE_PUT)
+			entry.expires_ms = record_peek_expiry(op.record);
+		err = memtable_add(memtable, op.key, &entry);
+		if (err)
+			return err;
+		shared_note_expiry(segment, entry.expires_ms);
+	}
+	return ERR_OK;
+}
+
+/* Index the frames that a dead holder wrote and did not index. */
+static enum err repair_locked(struct gdbm_store *g)
+{
+	uint64_t number = atomic_load(&g->shared->segment);
+	struct segment *segment = shared_segment(g->shared, number);
+	uint64_t tail = atomic_load(&segment->tail);
+	struct journal_reader reader = { 0 };
+	char name[JOURNAL_NAME_SIZE];
+	int fd;
+	enum err err = engine_segment_fd(g, number, &fd);
+
+	journal_name(number, name);
+	if (!err)
+		err = journal_reader_init(&reader, fd, name, &segment->head);
+	while (!err && atomic_load(&segment->indexed) < tail) {
+		struct journal_frame frame;
+		struct view body;
+		bool valid;
+
+		err = journal_read_frame(&reader,
+					 atomic_load(&segment->indexed), &frame,
+					 &body, &valid);
+		if (!err && !valid)
+			err = ERR_DAMAGED;
+		if (!err)
+			err = append_index(g->shared, number, &frame, body);
+		if (err)
+			break;
+		atomic_store(&segment->indexed, frame.end);
+		atomic_store(&g->shared->revision, frame.revision);
+	}
+	journal_reader_release(&reader);
+	if (err) {
+		atomic_store(&g->shared->stopped, true);
+		log_event(LOG_ERROR, "store-stopped", "file", name, "reason",
+			  err_string(err), NULL);
+	}
+	return err;
+}
+
+/*
+ * What is not indexed is looked at whether the last holder is known to have
+ * died or not: one who died on the way to a repair may have been told.
+ */
+static enum err journal_take(struct gdbm_store *g,
+			     const struct timespec *deadline)
+{
+	struct shared *shared = g->shared;
+	struct segment *segment;
+	bool died = false;
+	enum err err = lock_take(&shared->journal, deadline, &died);
+
+	if (err)
+		return err;
+	segment = shared_segment(shared, atomic_load(&shared->segment));
+	if (atomic_load(&shared->stopped))
+		err = ERR_STOPPED;
+	else if (atomic_load(&segment->indexed) != atomic_load(&segment->tail))
+		err = repair_locked(g);
+	if (err)
+		lock_release(&shared->journal);
+	else
+		atomic_store(&shared->suspect, false);
+	return err;
+}
+
+enum err append_repair(struct gdbm_store *g, const struct timespec *deadline)
+{
+	enum err err = journal_take(g, deadline);
+
+	if (!err)
+		lock_release(&g->shared->journal);
+	return err;
+}
+
+/* Write `end` at the tail and sync; the tail stays (see above). */
+static enum err seal_locked(struct gdbm_store *g, uint64_t number)
+{
+	struct segment *segment = shared_segment(g->shared, number);
+	struct journal_frame frame = {
+		.kind = JOURNAL_END,
+		.revision = atomic_load(&g->shared->revision),
+		.durable = atomic_load(&g->shared->durable),
+		.time_ms = engine_wall_ms(g),
+		.position = atomic_load(&segment->tail),
+	};
+	struct timespec deadline = engine_lock_deadline(g);
+	char name[JOURNAL_NAME_SIZE];
+	bool died = false;
+	int fd;
+	enum err err;
+
+	journal_name(number, name);
+	journal_build_begin(&g->frame);
+	journal_build_end(&g->frame, &segment->head, &frame);
+	err = g->frame.err;
+	if (!err)
+		err = engine_segment_fd(g, number, &fd);
+	if (!err)
+		err = file_write_at(fd, name, g->frame.data, g->frame.size,
+				    (int64_t)frame.position);
+	if (!err)
+		err = lock_take(&g->shared->sync, &deadline, &died);
+	if (err)
+		return err;
+	err = sync_segment(g, number, died);
+	if (!err)
+		atomic_store(&g->shared->durable, frame.revision);
+	lock_release(&g->shared->sync);
+	return err;
+}
+
+static enum err rotate_locked(struct gdbm_store *g)
+{
+	struct shared *shared = g->shared;
+	uint64_t number = atomic_load(&shared->segment);
+	struct segment *segment = shared_segment(shared, number);
+	struct journal_head head;
+	int fd = -1;
+	enum err err;
+
+	if (atomic_load(&segment->tail) == JOURNAL_HEAD_SIZE)
+		return ERR_OK;
+	if (number + 1 - atomic_load(&shared->oldest) >= shared->ring)
+		return atomic_load(&shared->full) ? ERR_FULL : ERR_BUSY;
+	err = journal_create(g->dir, number + 1,
+			     atomic_load(&shared->revision) + 1,
+			     g->conf.journal_segment_bytes, &head, &fd);
+	atomic_store(&shared->full, err == ERR_FULL);
+	if (!err)
+		err = file_close(&fd, "journal");
+	if (!err)
+		err = seal_locked(g, number);
+	if (err)
+		return err;
+	shared_segment_init(shared, &head);
+	atomic_store(&shared->segment, number + 1);
+	return ERR_OK;
+}
+
+enum err append_rotate(struct gdbm_store *g)
+{
+	struct timespec deadline = engine_lock_deadline(g);
+	enum err err = journal_take(g, &deadline);
+
+	if (err)
+		return err;
+	err = rotate_locked(g);
+	lock_release(&g->shared->journal);
+	return err;
+}
+
+static struct need need_of(const struct store_batch *batch,
+			   const struct staged *staged)
+{
+	struct need need = { 0 };
+	uint64_t body_size = 0;
+
+	for (size_t i = 0; i < batch->op_count; i++) {
+		const struct store_op *op = &batch->ops[i];
+		struct record record = { .type = op->type, .value = op->value };
+
+		if (!staged[i].write)
+			continue;
+		body_size += journal_op_size(
+			op->key.size,
+			op->verb == STORE_PUT ? record_size(&record) : 0);
+		need.entries++;
+		need.key_bytes += op->key.size;
+		need.puts |= op->verb == STORE_PUT;
+	}
+	need.frame_size = journal_frame_size(body_size);
+	return need;
+}
+
+/* Whether the segment being written can take it and still be sealed. */
+static bool fits(struct gdbm_store *g, const struct need *need)
+{
+	uint64_t number = atomic_load(&g->shared->segment);
+	const struct segment *segment = shared_segment(g->shared, number);
+	uint64_t capacity = segment->head.capacity;
+	uint64_t used = atomic_load(&segment->tail) + JOURNAL_FRAME_HEAD_SIZE;
+	uint64_t kept = need->puts ? capacity / RESERVE_PART : 0;
+
+	return used + need->frame_size + kept <= capacity &&
+	       memtable_has_room(shared_memtable(g->shared, number),
+				 need->entries, need->key_bytes);
+}
+
+static enum err make_room(struct gdbm_store *g, const struct need *need)
+{
+	enum err err;
+
+	if (fits(g, need))
+		return ERR_OK;
+	err = rotate_locked(g);
+	if (!err && !fits(g, need))
+		err = ERR_VALUE_TOO_LARGE;
+	return err;
+}
+
+static void build_frame(struct gdbm_store *g, const struct store_batch *batch,
+			const struct segment *segment,
+			struct journal_frame *frame)
+{
+	journal_build_begin(&g->frame);
+	for (size_t i = 0; i < batch->op_count; i++) {
+		const struct store_op *op = &batch->ops[i];
+		struct record record = { .revision = frame->revision,
+					 .modified_ms = batch->modified_ms,
+					 .expires_ms = op->expires_ms,
+					 .type = op->type,
+					 .value = op->value };
+
+		if (!g->staged[i].write)
+			continue;
+		journal_build_op(&g->frame, op->verb, op->key, &record);
+		frame->op_count++;
+	}
+	journal_build_end(&g->frame, &segment->head, frame);
+	frame->end = frame->position + g->frame.size;
+}
+
+/* The order of the last four steps is what the head of this file is about. */
+static enum err write_frame(struct gdbm_store *g, struct store_batch *batch)
+{
+	struct shared *shared = g->shared;
+	uint64_t number = atomic_load(&shared->segment);
+	struct segment *segment = shared_segment(shared, number);
+	struct journal_frame frame = {
+		.kind = JOURNAL_COMMIT,
+		.revision = atomic_load(&shared->revision) + 1,
+		.durable = atomic_load(&shared->durable),
+		.time_ms = batch->modified_ms,
+		.position = atomic_load(&segment->tail),
+	};
+	struct view body;
+	char name[JOURNAL_NAME_SIZE];
+	int fd;
+	enum err err = engine_segment_fd(g, number, &fd);
+
+	if (err)
+		return err;
+	build_frame(g, batch, segment, &frame);
+	if (g->frame.err)
+		return g->frame.err;
+	journal_name(number, name);
+	err = file_write_at(fd, name, g->frame.data, g->frame.size,
+			    (int64_t)frame.position);
+	if (err)
+		return err;
+	atomic_store(&segment->tail, frame.end);
+	body = (struct view){ g->frame.data + JOURNAL_FRAME_HEAD_SIZE,
+			      g->frame.size - JOURNAL_FRAME_HEAD_SIZE };
+	err = append_index(shared, number, &frame, body);
+	assert(!err); /* make_room() saw to it */
+	atomic_store(&segment->indexed, frame.end);
+	atomic_store(&shared->revision, frame.revision);
+	batch->revision = frame.revision;
+	return ERR_OK;
+}
+
+enum err append_frame(struct gdbm_store *g, struct store_batch *batch,
+		      const struct timespec *deadline)
+{
+	struct need need = need_of(batch, g->staged);
+	enum err err = journal_take(g, deadline);
+
+	if (err)
+		return err;
+	err = make_room(g, &need);
+	if (!err)
+		err = write_frame(g, batch);
+	lock_release(&g->shared->journal);
+	return err;
+}

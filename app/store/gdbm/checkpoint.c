@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * From sealed journal segments to tables, by the housekeeper alone, while
+ * everybody reads and writes on.
+ *
+ * Every range of keys that the segments touch is rebuilt (rebuild.c); the new
+ * MANIFEST is put in place, announced, and what only the old one names is let
+ * go (sweep.c).  Every few dozen tables a MANIFEST in between, which still
+ * needs the same segments, bounds the room that is taken twice.
+ *
+ * A failure leaves files that no MANIFEST names, and the segments: nothing is
+ * lost, and the next turn tries again.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "store/gdbm/engine.h"
+#include "store/gdbm/rebuild.h"
+
+#define TABLES_BETWEEN_MANIFESTS 32
+#define TURN_MS                  50
+#define RETRY_AFTER_MS           1000
+
+struct checkpoint {
+	struct gdbm_store *g;
+	struct merge merge;
+	struct manifest fresh;
+	uint64_t last;  /* sealed segment to be merged */
+	size_t rebuilt; /* ranges */
+};
+
+/*
+ * Go by the MANIFEST on disk, and announce it: a housekeeper that was killed
+ * between its rename and its announcement may have left it so.
+ */
+static enum err resume(struct gdbm_store *g)
+{
+	struct manifest disk = { 0 };
+	enum err err = manifest_read(g->dir, &disk);
+
+	if (err)
+		return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
+	manifest_release(&g->manifest);
+	g->manifest = disk;
+	atomic_store(&g->shared->version, disk.version);
+	engine_close_unneeded(g);
+	engine_note_tables(g);
+	g->housekeeping.resumed = true;
+	return ERR_OK;
+}
+
+/* Sync the folder, so that the tables' names are there before MANIFEST's. */
+static enum err publish(struct checkpoint *c)
+{
+	enum err err = file_sync(c->g->dir, "data directory");
+
+	c->fresh.version = c->g->manifest.version + 1;
+	if (!err)
+		err = manifest_write(c->g->dir, &c->fresh);
+	return err ? err : resume(c->g);
+}
+
+static enum err fresh_begin(struct checkpoint *c)
+{
+	const struct manifest *now = &c->g->manifest;
+
+	c->fresh = (struct manifest){ .version = now->version,
+				      .revision = now->revision,
+				      .first_segment = now->first_segment,
+				      .next_table = now->next_table };
+	memcpy(c->fresh.store_id, now->store_id, sizeof(now->store_id));
+	return ERR_OK;
+}
+
+/* Add tables [begin, ...) of the current MANIFEST as they are. */
+static enum err keep_tables(struct checkpoint *c, size_t begin, size_t end)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = begin; !err && i < end; i++) {
+		struct manifest_table table = c->g->manifest.tables[i];
+
+		if (c->fresh.table_count == 0)
+			table.from = (struct view){ 0 };
+		err = manifest_add(&c->fresh, &table);
+	}
+	return err;
+}
+
+static struct view upper_of(const struct manifest *manifest, size_t i)
+{
+	if (i + 1 < manifest->table_count)
+		return manifest->tables[i + 1].from;
+	return (struct view){ 0 };
+}
+
+static bool range_changed(const struct checkpoint *c, struct view upper)
+{
+	uint64_t number;
+	const struct memtable_entry *next = merge_peek(&c->merge, &number);
+
+	return next &&
+	       (!upper.data || view_compare(memtable_key(next), upper) < 0);
+}
+
+/*
+ * Rebuild or keep the tables from *index on, until enough have been rebuilt
+ * for a MANIFEST; *index is where to go on.
+ */
+static enum err some_ranges(struct checkpoint *c, size_t *index)
+{
+	const struct manifest *now = &c->g->manifest;
+	size_t rebuilt = 0;
+	enum err err = ERR_OK;
+
+	for (; !err && *index < now->table_count &&
+	       rebuilt < TABLES_BETWEEN_MANIFESTS;
+	     ++*index) {
+		struct view upper = upper_of(now, *index);
+
+		if (!range_changed(c, upper)) {
+			err = keep_tables(c, *index, *index + 1);
+			continue;
+		}
+		err = rebuild_range(c->g, &c->merge, &now->tables[*index],
+				    upper, &c->fresh);
+		rebuilt++;
+	}
+	c->rebuilt += rebuilt;
+	return err;
+}
+
+/*
+ * The last MANIFEST of a checkpoint lets go of the segments.  The revision
+ * they end with stands in the head of the one after them.
+ */
+static enum err finish(struct checkpoint *c)
+{
+	struct segment *next = shared_segment(c->g->shared, c->last + 1);
+
+	c->fresh.first_segment = c->last + 1;
+	c->fresh.revision = next->head.first_revision - 1;
+	return publish(c);
+}
+
+static enum err all_ranges(struct checkpoint *c)
+{
+	size_t index = 0;
+	enum err err;
+
+	if (c->g->manifest.table_count == 0) {
+		c->rebuilt++;
+		return rebuild_range(c->g, &c->merge, NULL, (struct view){ 0 },
+				     &c->fresh);
+	}
+	for (;;) {
+		size_t table_count = c->g->manifest.table_count;
+		size_t done;
+
+		err = some_ranges(c, &index);
+		if (err || index == table_count)
+			return err;
+		done = c->fresh.table_count;
+		err = keep_tables(c, index, table_count);
+		if (!err)
+			err = publish(c);
+		if (err)
+			return err;
+		sweep_run(c->g);
+		/* The same tables, as the MANIFEST in between has them. */
+		manifest_release(&c->fresh);
+		fresh_begin(c);
+		err = keep_tables(c, 0, done);
+		if (err)
+			return err;
+		index = done;
+	}
+}
+
+static void log_checkpoint(const struct checkpoint *c, int64_t duration_us)
+{
+	const struct manifest *now = &c->g->manifest;
+	char values[4][24];
+
+	snprintf(values[0], 24, "%" PRIu64, now->revision);
+	snprintf(values[1], 24, "%zu", now->table_count);
+	snprintf(values[2], 24, "%zu", c->rebuilt);
+	snprintf(values[3], 24, "%" PRId64, duration_us / 1000);
+	log_event(LOG_INFO, "checkpoint", "revision", values[0], "tables",
+		  values[1], "rebuilt", values[2], "duration_ms", values[3],
+		  NULL);
+}
+
+static enum err merge_segments(struct gdbm_store *g, uint64_t last)
+{
+	struct checkpoint *c = calloc(1, sizeof(*c));
+	int64_t begun_us = clock_monotonic_us();
+	enum err err;
+
+	if (!c)
+		return ERR_NO_MEMORY;
+	c->g = g;
+	c->last = last;
+	merge_init(&c->merge, g->shared, g->manifest.first_segment, last,
+		   UINT64_MAX, (struct view){ 0 }, false);
+	fresh_begin(c);
+	err = all_ranges(c);
+	if (!err)
+		err = finish(c);
+	if (!err) {
+		atomic_fetch_add(&g->shared->checkpoints, 1);
+		log_checkpoint(c, clock_monotonic_us() - begun_us);
+	}
+	manifest_release(&c->fresh);
+	free(c);
+	return err;
+}
+
+enum err checkpoint_run(struct gdbm_store *g)
+{
+	int lock_fd = -1;
+	uint64_t last;
+	enum err err = checkpointer_take(g->dir, &lock_fd);
+
+	if (err)
+		return err;
+	if (atomic_load(&g->shared->stopped))
+		err = ERR_STOPPED;
+	if (!err)
+		err = resume(g);
+	/* Sealed segments are durable: append.c synced them. */
+	last = atomic_load(&g->shared->segment) - 1;
+	if (!err && last >= g->manifest.first_segment)
+		err = merge_segments(g, last);
+	atomic_store(&g->shared->full, err == ERR_FULL);
+	sweep_run(g);
+	file_close(&lock_fd, LOCK_FILE_NAME);
+	if (err)
+		log_event(LOG_ERROR, "checkpoint-failed", "reason",
+			  err_string(err), NULL);
+	return err;
+}
+
+/* Bytes of journal from which on a checkpoint is worth its work. */
+static uint64_t due_bytes(const struct gdbm_store *g)
+{
+	uint64_t due = atomic_load(&g->shared->table_bytes) / 8;
+
+	if (due < g->conf.journal_segment_bytes)
+		due = g->conf.journal_segment_bytes;
+	if (due > g->conf.journal_max_bytes / 2)
+		due = g->conf.journal_max_bytes / 2;
+	return due;
+}
+
+static bool due_by_size(struct gdbm_store *g)
+{
+	uint64_t segments = atomic_load(&g->shared->segment) -
+			    atomic_load(&g->shared->oldest);
+
+	return segments > 0 &&
+	       (shared_journal_bytes(g->shared) >= due_bytes(g) ||
+		segments * 2 >= g->shared->ring);
+}
+
+/* True once when nothing has been written for checkpoint_idle_ms. */
+static bool due_by_idleness(struct gdbm_store *g, int64_t now_ms)
+{
+	struct housekeeping *h = &g->housekeeping;
+	uint64_t revision = atomic_load(&g->shared->revision);
+
+	if (revision != h->seen_revision) {
+		h->seen_revision = revision;
+		h->seen_ms = now_ms;
+	}
+	return shared_journal_bytes(g->shared) > 0 &&
+	       now_ms - h->seen_ms >= (int64_t)g->conf.checkpoint_idle_ms;
+}
+
+/* *did says whether there was something to do. */
+static enum err turn(struct gdbm_store *g, bool *did)
+{
+	struct housekeeping *h = &g->housekeeping;
+	int64_t now_ms = clock_monotonic_ms();
+	bool idle = due_by_idleness(g, now_ms);
+	enum err err = ERR_OK;
+
+	*did = true;
+	if (!h->resumed)
+		err = resume(g);
+	if (!err && atomic_load(&g->shared->oldest) < g->manifest.first_segment)
+		sweep_run(g);
+	if (!err && now_ms >= h->expiry_ms) {
+		h->expiry_ms = now_ms + (int64_t)g->conf.expiry_interval_ms;
+		err = expiry_run(g);
+	}
+	if (err)
+		return err;
+	*did = now_ms >= h->retry_ms && (idle || due_by_size(g));
+	if (!*did)
+		return ERR_OK;
+	if (idle)
+		err = append_rotate(g);
+	if (!err || err == ERR_BUSY || err == ERR_FULL)
+		err = checkpoint_run(g);
+	if (err)
+		h->retry_ms = now_ms + RETRY_AFTER_MS;
+	return err;
+}
+
+enum err checkpoint_housekeep(struct store *store, long timeout_ms)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+	bool did = false;
+	enum err err;
+
+	for (;;) {
+		int64_t rest_ms;
+
+		if (atomic_load(&g->shared->stopped)) {
+			clock_sleep_ms(timeout_ms);
+			return ERR_STOPPED;
+		}
+		err = turn(g, &did);
+		rest_ms = deadline_ms - clock_monotonic_ms();
+		if (err || did || rest_ms <= 0)
+			return err;
+		clock_sleep_ms(rest_ms < TURN_MS ? (long)rest_ms : TURN_MS);
+	}
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The engine on GDBM (engine.h has the map): open and close, a child's
+ * attachment, this process's descriptors, and the table of functions.
+ */
+#include "store/gdbm/engine.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+
+/* An owner that was killed needs a moment until its children are gone too. */
+#define OWNER_TIMEOUT_MS 3000
+
+int64_t engine_wall_ms(const struct gdbm_store *g)
+{
+	return g->conf.wall_ms ? g->conf.wall_ms() : clock_wall_ms();
+}
+
+struct timespec engine_lock_deadline(const struct gdbm_store *g)
+{
+	return clock_deadline((long)g->conf.lock_timeout_ms);
+}
+
+enum err engine_segment_fd(struct gdbm_store *g, uint64_t number, int *fd)
+{
+	struct segment_file *file = &g->files[number % SHARED_RING_MAX];
+	struct journal_head head;
+	enum err err;
+
+	if (file->number != number) {
+		if (file->number)
+			file_close(&file->fd, "journal");
+		file->number = 0;
+		err = journal_open(g->dir, number, O_RDWR, &head, &file->fd);
+		if (err)
+			return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
+		file->number = number;
+	}
+	*fd = file->fd;
+	return ERR_OK;
+}
+
+void engine_close_files(struct gdbm_store *g)
+{
+	for (size_t i = 0; i < SHARED_RING_MAX; i++) {
+		if (g->files[i].number)
+			file_close(&g->files[i].fd, "journal");
+		g->files[i].number = 0;
+	}
+	tables_close_all(&g->tables);
+}
+
+void engine_close_unneeded(struct gdbm_store *g)
+{
+	for (size_t i = 0; i < SHARED_RING_MAX; i++) {
+		if (g->files[i].number &&
+		    g->files[i].number < g->manifest.first_segment) {
+			file_close(&g->files[i].fd, "journal");
+			g->files[i].number = 0;
+		}
+	}
+	tables_retain(&g->tables, &g->manifest);
+}
+
+void engine_note_tables(struct gdbm_store *g)
+{
+	uint64_t keys = 0;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < g->manifest.table_count; i++) {
+		keys += g->manifest.tables[i].keys;
+		bytes += g->manifest.tables[i].file_bytes;
+	}
+	atomic_store(&g->shared->keys, keys);
+	atomic_store(&g->shared->table_bytes, bytes);
+	atomic_store(&g->shared->tables, g->manifest.table_count);
+}
+
+static void engine_free(struct gdbm_store *g)
+{
+	engine_close_files(g);
+	expiry_release(g);
+	manifest_release(&g->manifest);
+	shared_free(g->shared);
+	buf_release(&g->frame);
+	buf_release(&g->current);
+	free(g->staged);
+	file_close(&g->owner_fd, LOCK_FILE_NAME);
+	file_close(&g->dir, "data directory");
+	free(g->data_dir);
+	free(g);
+}
+
+static enum err engine_new(const struct store_conf *conf,
+			   struct gdbm_store **out)
+{
+	struct gdbm_store *g = calloc(1, sizeof(*g));
+
+	*out = g;
+	if (!g)
+		return ERR_NO_MEMORY;
+	g->conf = *conf;
+	g->slot = STORE_SLOTS_MAX;
+	g->dir = -1;
+	g->owner_fd = -1;
+	g->data_dir = strdup(conf->data_dir);
+	return g->data_dir ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static enum err engine_open(const struct store_conf *conf, struct store **out)
+{
+	struct gdbm_store *g;
+	enum err err = engine_new(conf, &g);
+
+	*out = NULL;
+	if (!err)
+		err = file_make_folder(g->data_dir, 0750);
+	if (!err)
+		err = file_open(AT_FDCWD, g->data_dir, O_RDONLY | O_DIRECTORY,
+				0, &g->dir);
+	if (!err)
+		err = owner_take(g->dir, OWNER_TIMEOUT_MS, &g->owner_fd);
+	if (!err)
+		err = recovery_run(g);
+	if (!err) {
+		engine_close_files(g); /* a child must not share them */
+		*out = &g->store;
+	} else if (g) {
+		engine_free(g);
+	}
+	return err;
+}
+
+static enum err engine_close(struct store *store)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	enum err err = ERR_OK;
+
+	if (!atomic_load(&g->shared->stopped)) {
+		err = append_rotate(g);
+		if (!err || err == ERR_BUSY || err == ERR_FULL)
+			err = checkpoint_run(g);
+	}
+	engine_free(g);
+	return err;
+}
+
+static enum err engine_attach(struct store *store, unsigned slot)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+
+	engine_close_files(g);
+	g->slot = slot;
+	atomic_store(&g->shared->slots[slot], 0);
+	return ERR_OK;
+}
+
+static void engine_reap(struct store *store, unsigned slot)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+
+	atomic_store(&g->shared->slots[slot], 0);
+}
+
+static void engine_idle(struct store *store)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	uint64_t revision;
+
+	if (g->manifest.version < atomic_load(&g->shared->version) &&
+	    !read_begin(g, &revision))
+		read_end(g);
+}
+
+static void engine_stats(struct store *store, struct store_stats *stats)
+{
+	struct shared *shared = ((struct gdbm_store *)store)->shared;
+
+	*stats = (struct store_stats){
+		.revision = atomic_load(&shared->durable),
+		.keys = atomic_load(&shared->keys),
+		.tables = atomic_load(&shared->tables),
+		.table_bytes = atomic_load(&shared->table_bytes),
+		.journal_bytes = shared_journal_bytes(shared),
+		.checkpoints = atomic_load(&shared->checkpoints),
+		.writable = !atomic_load(&shared->stopped),
+		.full = atomic_load(&shared->full),
+	};
+}
+
+const struct store_engine store_gdbm_engine = {
+	.name = "gdbm",
+	.open = engine_open,
+	.close = engine_close,
+	.attach = engine_attach,
+	.reap = engine_reap,
+	.idle = engine_idle,
+	.get = read_get,
+	.list = list_run,
+	.commit = commit_apply,
+	.sync = sync_ticket,
+	.housekeep = checkpoint_housekeep,
+	.stats = engine_stats,
+	.check = verify_run,
+};

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The engine on GDBM: what one process knows of an open store, and the parts
+ * that the engine's files have of each other.  Start reading at engine.c.
+ *
+ *   engine.c      the table of functions; open, close, attach
+ *   recovery.c    from the files to a running store
+ *   commit.c      a write: conditions, operations
+ *   append.c      ... its frame at the journal's end, the next segment
+ *   sync.c        ... and the sync that makes it durable
+ *   read.c        a read
+ *   list.c        a listing
+ *   checkpoint.c  from journal segments to tables
+ *   rebuild.c     one range of keys: old table and changes to new tables
+ *   sweep.c       letting go of what nobody reads any more
+ *   expiry.c      expired keys to `expire` commits
+ *   verify.c      `librapi check`
+ *
+ * below them: shared.h (shared memory and the protocol of readers),
+ * journal.h, memtable.h, merge.h (many memtables as one), plan.h (a
+ * table to be), manifest.h, table.h, tables.h (open tables), lock.h.
+ */
+#ifndef STORE_GDBM_ENGINE_H
+#define STORE_GDBM_ENGINE_H
+
+#include "store/gdbm/manifest.h"
+#include "store/gdbm/shared.h"
+#include "store/gdbm/tables.h"
+#include "store/store.h"
+
+struct segment_file {
+	uint64_t number; /* 0: none open */
+	int fd;
+};
+
+/* Of the housekeeper alone; see checkpoint.c and expiry.c. */
+struct housekeeping {
+	uint64_t seen_revision; /* at the last look, and since when */
+	int64_t seen_ms;
+	bool resumed;      /* by the MANIFEST on disk */
+	int64_t retry_ms;  /* monotonic; after a failed checkpoint */
+	int64_t expiry_ms; /* monotonic; next look for expired keys */
+	struct expiry_memo *memos;
+	size_t memo_count;
+};
+
+struct gdbm_store {
+	struct store store; /* first: a struct store * is one of these */
+	struct store_conf conf;
+	char *data_dir;
+	int dir;      /* fd of the data directory */
+	int owner_fd; /* byte 0 of LOCK */
+	struct shared *shared;
+	unsigned slot;
+
+	struct manifest manifest; /* as this process has read it last */
+	struct tables tables;
+	struct segment_file files[SHARED_RING_MAX];
+	uint64_t last_segment; /* of the look that read_begin() began */
+	struct buf frame;      /* a frame being built */
+	struct buf current;    /* a record of a table that a commit looks at */
+	struct staged *staged; /* what a commit knows of its operations */
+	size_t staged_capacity;
+	struct housekeeping housekeeping;
+};
+
+/* The engine's row in the table of store.c. */
+extern const struct store_engine store_gdbm_engine;
+
+/* engine.c: CLOCK_REALTIME, or what the tests put in its place. */
+int64_t engine_wall_ms(const struct gdbm_store *g);
+struct timespec engine_lock_deadline(const struct gdbm_store *g);
+
+/* engine.c: this process's own descriptor of a live segment. */
+enum err engine_segment_fd(struct gdbm_store *g, uint64_t number, int *fd);
+void engine_close_files(struct gdbm_store *g);
+
+/* engine.c: close what g->manifest does not need. */
+void engine_close_unneeded(struct gdbm_store *g);
+
+/* engine.c: tell the statistics what g->manifest says of the tables. */
+void engine_note_tables(struct gdbm_store *g);
+
+/*
+ * read.c: begin and end a look at the store; between them everything that
+ * g->manifest names stays.  *revision is the newest durable one.
+ */
+enum err read_begin(struct gdbm_store *g, uint64_t *revision);
+void read_end(struct gdbm_store *g);
+
+/*
+ * read.c: what the newest entry of the key is, durable or not; between
+ * read_begin and read_end.  All zero when the key was never there.
+ */
+struct newest {
+	uint64_t revision;  /* of the entry, also when it is a removal */
+	bool put;           /* false: absent */
+	int64_t expires_ms; /* of a put; it may have passed */
+};
+
+enum err read_newest(struct gdbm_store *g, struct view key,
+		     struct newest *newest);
+
+enum err read_get(struct store *store, struct view key, struct buf *hold,
+		  struct record *record, uint64_t *revision);
+/* read.c: the record of a put in segment `number`; `value` as in journal.h. */
+enum err read_entry(struct gdbm_store *g, uint64_t number,
+		    const struct memtable_entry *entry, bool value,
+		    struct buf *hold, struct record *record);
+
+/* read.c: the record of a key in a table; ERR_DAMAGED is logged. */
+enum err read_table(struct gdbm_store *g, struct table_id id, struct view key,
+		    struct buf *hold, struct record *record);
+enum err read_open_table(struct gdbm_store *g, struct table_id id,
+			 struct table **table);
+enum err read_table_damaged(struct table_id id);
+
+/* list.c */
+enum err list_run(struct store *store, const struct store_range *range,
+		  bool (*each)(void *arg, struct view key,
+			       const struct record *record),
+		  void *arg, uint64_t *revision);
+
+/* commit.c */
+enum err commit_apply(struct store *store, struct store_batch *batch,
+		      uint64_t *ticket);
+
+/* commit.c: what is known of an operation once its conditions hold. */
+struct staged {
+	uint32_t hash; /* of the key */
+	bool live;     /* the key, after it */
+	bool write;    /* false: changes nothing, or a later one has its key */
+};
+
+/*
+ * append.c: write the staged operations as one frame, under the next revision
+ * and stamped with batch->modified_ms; sets batch->revision.  ERR_BUSY also
+ * when all places of the ring are taken.
+ */
+enum err append_frame(struct gdbm_store *g, struct store_batch *batch,
+		      const struct timespec *deadline);
+
+/* append.c: complete what a dead holder of the journal lock began. */
+enum err append_repair(struct gdbm_store *g, const struct timespec *deadline);
+
+/* append.c: add a frame's operations to the segment's memtable. */
+enum err append_index(struct shared *shared, uint64_t number,
+		      const struct journal_frame *frame, struct view body);
+
+/*
+ * append.c: seal the segment being written and go on in a new one; nothing
+ * to do when it is empty.  ERR_BUSY, ERR_FULL, ERR_STOPPED, ERR_IO.
+ */
+enum err append_rotate(struct gdbm_store *g);
+
+/* sync.c */
+enum err sync_ticket(struct store *store, uint64_t ticket);
+
+/*
+ * sync.c: make segment `number` durable as far as it is written; the caller
+ * holds the sync lock, and passes on what lock_take() said of its last holder.
+ * A failure stops the store.
+ */
+enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died);
+
+/* recovery.c: fill g->manifest and g->shared from the data directory. */
+enum err recovery_run(struct gdbm_store *g);
+
+/* checkpoint.c: merge all sealed segments into the tables. */
+enum err checkpoint_run(struct gdbm_store *g);
+enum err checkpoint_housekeep(struct store *store, long timeout_ms);
+
+/* sweep.c: remove files and memory that no reader can need; false: later. */
+bool sweep_run(struct gdbm_store *g);
+
+/* expiry.c: commit an `expire` for every key that has expired. */
+enum err expiry_run(struct gdbm_store *g);
+void expiry_release(struct gdbm_store *g);
+
+/* verify.c */
+enum err verify_run(const struct store_conf *conf,
+		    void (*report)(void *arg, const char *file,
+				   const char *sentence),
+		    void *arg);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Reading, without any lock: pin the MANIFEST's version (shared.h), look
+ * through the memtables from the newest segment to the oldest, then into the
+ * one table whose range holds the key.
+ */
+#include "base/log.h"
+#include "store/gdbm/engine.h"
+
+static uint64_t pin(struct gdbm_store *g)
+{
+	struct shared *shared = g->shared;
+	uint64_t version;
+
+	do {
+		version = atomic_load(&shared->version);
+		atomic_store(&shared->slots[g->slot], version);
+	} while (atomic_load(&shared->version) != version);
+	return version;
+}
+
+static enum err manifest_refresh(struct gdbm_store *g)
+{
+	struct manifest fresh = { 0 };
+	enum err err = manifest_read(g->dir, &fresh);
+
+	if (err)
+		return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
+	manifest_release(&g->manifest);
+	g->manifest = fresh;
+	engine_close_unneeded(g);
+	return ERR_OK;
+}
+
+enum err read_begin(struct gdbm_store *g, uint64_t *revision)
+{
+	uint64_t version = pin(g);
+
+	if (g->manifest.version < version) {
+		enum err err = manifest_refresh(g);
+
+		if (err) {
+			read_end(g);
+			return err;
+		}
+	}
+	/* In this order: what is durable is in the segments up to the one
+	 * that is loaded after it. */
+	*revision = atomic_load(&g->shared->durable);
+	g->last_segment = atomic_load(&g->shared->segment);
+	return ERR_OK;
+}
+
+void read_end(struct gdbm_store *g)
+{
+	atomic_store(&g->shared->slots[g->slot], 0);
+}
+
+enum err read_entry(struct gdbm_store *g, uint64_t number,
+		    const struct memtable_entry *entry, bool value,
+		    struct buf *hold, struct record *record)
+{
+	char name[JOURNAL_NAME_SIZE];
+	int fd;
+	enum err err = engine_segment_fd(g, number, &fd);
+
+	if (err)
+		return err;
+	journal_name(number, name);
+	return journal_read_record(fd, name, entry->position,
+				   memtable_key(entry), entry->record_size,
+				   value, hold, record);
+}
+
+enum err read_table_damaged(struct table_id id)
+{
+	char name[TABLE_NAME_SIZE];
+
+	table_name(id, name);
+	log_event(LOG_ERROR, "table-damaged", "file", name, "detail",
+		  "run `librapi check`, and restore from a backup", NULL);
+	return ERR_DAMAGED;
+}
+
+enum err read_open_table(struct gdbm_store *g, struct table_id id,
+			 struct table **table)
+{
+	enum err err = tables_get(&g->tables, g->dir, id, table);
+
+	return err == ERR_NOT_FOUND ? read_table_damaged(id) : err;
+}
+
+enum err read_table(struct gdbm_store *g, struct table_id id, struct view key,
+		    struct buf *hold, struct record *record)
+{
+	struct table *table;
+	enum err err = read_open_table(g, id, &table);
+
+	if (err)
+		return err;
+	buf_clear(hold);
+	err = table_get(table, key, hold);
+	if (!err)
+		err = record_decode(key, buf_view(hold), record);
+	return err == ERR_DAMAGED ? read_table_damaged(id) : err;
+}
+
+/* The newest entry in the memtables that is not newer than `revision`. */
+static const struct memtable_entry *find_entry(struct gdbm_store *g,
+					       struct view key,
+					       uint64_t revision,
+					       uint64_t *number)
+{
+	for (uint64_t n = g->last_segment; n >= g->manifest.first_segment;
+	     n--) {
+		const struct memtable_entry *entry = memtable_find(
+			shared_memtable(g->shared, n), key, revision);
+
+		if (entry) {
+			*number = n;
+			return entry;
+		}
+	}
+	return NULL;
+}
+
+enum err read_newest(struct gdbm_store *g, struct view key,
+		     struct newest *newest)
+{
+	const struct manifest_table *table;
+	const struct memtable_entry *entry;
+	struct record record;
+	uint64_t number;
+	enum err err;
+
+	*newest = (struct newest){ 0 };
+	entry = find_entry(g, key, UINT64_MAX, &number);
+	if (entry) {
+		newest->revision = entry->revision;
+		newest->put = entry->verb == STORE_PUT;
+		newest->expires_ms = entry->expires_ms;
+		return ERR_OK;
+	}
+	table = manifest_find(&g->manifest, key);
+	if (!table)
+		return ERR_OK;
+	err = read_table(g, table->id, key, &g->current, &record);
+	if (err)
+		return err == ERR_NOT_FOUND ? ERR_OK : err;
+	newest->revision = record.revision;
+	newest->put = true;
+	newest->expires_ms = record.expires_ms;
+	return ERR_OK;
+}
+
+static enum err read_at(struct gdbm_store *g, struct view key,
+			uint64_t revision, struct buf *hold,
+			struct record *record)
+{
+	const struct manifest_table *table;
+	const struct memtable_entry *entry;
+	uint64_t number;
+
+	entry = find_entry(g, key, revision, &number);
+	if (entry && entry->verb != STORE_PUT)
+		return ERR_NOT_FOUND;
+	if (entry)
+		return read_entry(g, number, entry, true, hold, record);
+	table = manifest_find(&g->manifest, key);
+	if (!table)
+		return ERR_NOT_FOUND;
+	return read_table(g, table->id, key, hold, record);
+}
+
+enum err read_get(struct store *store, struct view key, struct buf *hold,
+		  struct record *record, uint64_t *revision)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	uint64_t at = 0;
+	enum err err = read_begin(g, &at);
+
+	if (revision)
+		*revision = at;
+	if (err)
+		return err;
+	err = read_at(g, key, at, hold, record);
+	read_end(g);
+	if (!err && record_expired(record, engine_wall_ms(g)))
+		err = ERR_NOT_FOUND;
+	return err;
+}

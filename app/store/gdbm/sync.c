@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Making commits durable.  One process syncs for all that is written; the
+ * others wait for its lock and then find that their ticket is covered.
+ *
+ * A sync that failed is never tried again: the kernel may have marked the
+ * pages clean, so that a second one would succeed and mean nothing (Rebello
+ * et al., "Can Applications Recover from fsync Failures?", ATC 2020).  The
+ * store stops taking writes until a restart has read what is on disk.
+ *
+ * For the same reason a process that was killed between its sync and the
+ * news of it leaves a doubt: had it failed?  Whoever gets the lock then
+ * writes the unsynced bytes once more, from what it reads and has verified,
+ * before it syncs; that makes the pages dirty again.
+ */
+#include <fcntl.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "store/gdbm/engine.h"
+
+#define CHUNK_SIZE (1024 * 1024)
+
+/* Every frame from `synced` to the tail is what was written there. */
+static enum err verify_unsynced(int fd, const char *name,
+				const struct segment *segment, uint64_t tail)
+{
+	struct journal_reader reader;
+	struct journal_frame frame;
+	struct view body;
+	bool valid = true;
+	uint64_t at = segment->synced;
+	enum err err = journal_reader_init(&reader, fd, name, &segment->head);
+
+	while (!err && valid && at < tail) {
+		err = journal_read_frame(&reader, at, &frame, &body, &valid);
+		at = frame.end;
+	}
+	journal_reader_release(&reader);
+	return !err && !valid ? ERR_DAMAGED : err;
+}
+
+static enum err rewrite(int fd, const char *name, const struct segment *segment,
+			uint64_t tail)
+{
+	struct buf chunk = BUF_EMPTY;
+	uint64_t at = segment->synced;
+	enum err err = verify_unsynced(fd, name, segment, tail);
+
+	buf_reserve(&chunk, CHUNK_SIZE);
+	if (!err)
+		err = chunk.err;
+	while (!err && at < tail) {
+		size_t size = tail - at < CHUNK_SIZE ? tail - at : CHUNK_SIZE;
+
+		err = file_read_at(fd, name, chunk.data, size, (int64_t)at);
+		if (!err)
+			err = file_write_at(fd, name, chunk.data, size,
+					    (int64_t)at);
+		at += size;
+	}
+	buf_release(&chunk);
+	return err;
+}
+
+enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died)
+{
+	struct segment *segment = shared_segment(g->shared, number);
+	uint64_t tail = atomic_load(&segment->tail);
+	char name[JOURNAL_NAME_SIZE];
+	int fd;
+	enum err err = engine_segment_fd(g, number, &fd);
+
+	journal_name(number, name);
+	if (!err && holder_died)
+		err = rewrite(fd, name, segment, tail);
+	if (!err)
+		err = file_sync_data(fd, name);
+	if (err) {
+		atomic_store(&g->shared->stopped, true);
+		log_event(LOG_ERROR, "store-stopped", "file", name, "reason",
+			  err_string(err), "detail",
+			  "no writes are taken until librapi is restarted",
+			  NULL);
+		return err;
+	}
+	segment->synced = tail;
+	return ERR_OK;
+}
+
+static enum err sync_locked(struct gdbm_store *g, bool holder_died)
+{
+	struct shared *shared = g->shared;
+	/* In this order: whatever has a revision up to this one is in the
+	 * segment loaded after it, or in one that was synced when sealed. */
+	uint64_t revision = atomic_load(&shared->revision);
+	uint64_t number = atomic_load(&shared->segment);
+	enum err err;
+
+	if (atomic_load(&shared->stopped))
+		return ERR_STOPPED;
+	err = sync_segment(g, number, holder_died);
+	if (!err)
+		atomic_store(&shared->durable, revision);
+	return err;
+}
+
+enum err sync_ticket(struct store *store, uint64_t ticket)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	struct shared *shared = g->shared;
+	bool holder_died = false;
+	struct timespec deadline;
+	enum err err;
+
+	if (atomic_load(&shared->durable) >= ticket)
+		return ERR_OK;
+	deadline = engine_lock_deadline(g);
+	err = lock_take(&shared->sync, &deadline, &holder_died);
+	if (err)
+		return err;
+	if (holder_died || atomic_load(&shared->durable) < ticket)
+		err = sync_locked(g, holder_died);
+	lock_release(&shared->sync);
+	return err;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * `librapi check`: every file of a store that nobody has open, read and
+ * verified as if for the first time.  Nothing is changed.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "store/gdbm/engine.h"
+#include "store/gdbm/replay.h"
+
+struct verify {
+	int dir;
+	struct manifest manifest;
+	void (*report)(void *arg, const char *file, const char *sentence);
+	void *arg;
+	bool found; /* anything */
+};
+
+static void pass_on(void *arg, const char *file, const char *sentence)
+{
+	struct verify *v = arg;
+
+	v->found = true;
+	v->report(v->arg, file, sentence);
+}
+
+static enum err verify_tables(struct verify *v)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < v->manifest.table_count; i++) {
+		const struct manifest_table *table = &v->manifest.tables[i];
+		struct view upper = { 0 };
+
+		if (i + 1 < v->manifest.table_count)
+			upper = v->manifest.tables[i + 1].from;
+		err = table_verify(v->dir, table->id, table->from, upper,
+				   table->keys, pass_on, v);
+		if (err && err != ERR_DAMAGED)
+			return err;
+	}
+	return ERR_OK;
+}
+
+/* Operations that parse, and records whose own CRC fits. */
+static enum err verify_frame(void *arg, const struct journal_head *head,
+			     const struct journal_frame *frame,
+			     struct view body)
+{
+	uint64_t at = frame->position + JOURNAL_FRAME_HEAD_SIZE;
+	enum err err = ERR_OK;
+
+	(void)arg;
+	(void)head;
+	for (int i = 0; !err && i < frame->op_count; i++) {
+		struct journal_op op;
+		struct record record;
+
+		err = journal_next_op(&body, &at, &op);
+		if (!err && op.verb == STORE_PUT)
+			err = record_decode(op.key, op.record, &record);
+	}
+	return err;
+}
+
+static enum err verify_journal(struct verify *v)
+{
+	struct replay replay = { .dir = v->dir,
+				 .first = v->manifest.first_segment,
+				 .revision = v->manifest.revision,
+				 .frame = verify_frame };
+	enum err err = replay_run(&replay);
+
+	if (err == ERR_DAMAGED) {
+		/* A segment's head is refused, and logged, without one. */
+		if (replay.sentence.size)
+			pass_on(v, replay.file, buf_string(&replay.sentence));
+		else
+			pass_on(v, "journal", "a segment is damaged");
+		err = ERR_OK;
+	}
+	replay_release(&replay);
+	return err;
+}
+
+static enum err verify_manifest(struct verify *v)
+{
+	enum err err = manifest_read(v->dir, &v->manifest);
+
+	if (err == ERR_NOT_FOUND) {
+		pass_on(v, MANIFEST_NAME,
+			"missing: this folder holds no store");
+		return ERR_DAMAGED;
+	}
+	if (err == ERR_DAMAGED)
+		pass_on(v, MANIFEST_NAME, "damaged");
+	return err;
+}
+
+static enum err verify_files(struct verify *v)
+{
+	enum err err = verify_manifest(v);
+
+	if (!err)
+		err = verify_tables(v);
+	if (!err)
+		err = verify_journal(v);
+	manifest_release(&v->manifest);
+	if (!err && v->found)
+		err = ERR_DAMAGED;
+	return err;
+}
+
+enum err verify_run(const struct store_conf *conf,
+		    void (*report)(void *arg, const char *file,
+				   const char *sentence),
+		    void *arg)
+{
+	struct verify v = { .report = report, .arg = arg };
+	int owner_fd = -1;
+	enum err err = file_open(AT_FDCWD, conf->data_dir,
+				 O_RDONLY | O_DIRECTORY, 0, &v.dir);
+
+	if (err)
+		return err;
+	err = owner_take(v.dir, 0, &owner_fd);
+	if (!err)
+		err = verify_files(&v);
+	file_close(&owner_fd, LOCK_FILE_NAME);
+	file_close(&v.dir, "data directory");
+	return err;
+}

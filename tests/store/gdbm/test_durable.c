@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What happens around a sync: nothing shows before it is durable, a sync that
+ * failed is never believed afterwards, and a syncer that dies leaves no doubt.
+ *
+ * fdatasync(2) is ours here: slow, failing, or deadly, as a test says.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "harness.h"
+#include "store/cases.h"
+
+enum sync_mode { SYNC_PLAIN, SYNC_SLOW, SYNC_FAIL, SYNC_FAIL_AND_DIE };
+
+/* Shared with children. */
+struct control {
+	_Atomic int mode;
+	_Atomic unsigned calls;
+	_Atomic uint64_t written; /* bytes by pwrite() */
+	_Atomic unsigned early;   /* numbers seen before they were synced */
+	_Atomic uint64_t pending; /* number that is committed */
+	_Atomic uint64_t synced;  /* ... and on disk: a sync has ended since */
+	_Atomic bool stop;
+};
+
+static struct control *control;
+
+int fdatasync(int fd)
+{
+	uint64_t pending;
+	int result;
+
+	if (!control)
+		return (int)syscall(SYS_fdatasync, fd);
+	pending = atomic_load(&control->pending);
+	atomic_fetch_add(&control->calls, 1);
+	switch (atomic_load(&control->mode)) {
+	case SYNC_FAIL:
+		errno = EIO;
+		return -1;
+	case SYNC_FAIL_AND_DIE:
+		atomic_store(&control->mode, SYNC_PLAIN);
+		kill(getpid(), SIGKILL);
+		return -1;
+	case SYNC_SLOW:
+		clock_sleep_ms(50);
+		break;
+	}
+	result = (int)syscall(SYS_fdatasync, fd);
+	atomic_store(&control->synced, pending);
+	return result;
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
+{
+	if (control)
+		atomic_fetch_add(&control->written, size);
+	return syscall(SYS_pwrite64, fd, data, size, at);
+}
+
+static void small_limits(struct store_conf *conf)
+{
+	conf->value_max_bytes = 4096;
+	conf->journal_segment_bytes = 65536;
+	conf->journal_max_bytes = 262144;
+	conf->memtable_bytes = 65536;
+	conf->checkpoint_idle_ms = 60000;
+	conf->lock_timeout_ms = 10000;
+}
+
+static const struct contract_engine engine = { .name = "gdbm",
+					       .persists = true,
+					       .settings = small_limits };
+
+static struct store *begin(void)
+{
+	struct store *store = contract_open();
+
+	control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CU_ASSERT_FATAL(control != MAP_FAILED);
+	return store;
+}
+
+static void end(void)
+{
+	munmap(control, sizeof(*control));
+	control = NULL;
+}
+
+static enum err commit(struct store *store, const char *key, const char *value,
+		       uint64_t *ticket)
+{
+	struct store_op op = op_put(view_of(key), view_of(value));
+	struct store_batch batch = { .ops = &op, .op_count = 1 };
+
+	return store_commit(store, &batch, ticket);
+}
+
+static pid_t child(struct store *store, unsigned slot,
+		   void (*work)(struct store *store))
+{
+	pid_t pid = fork();
+
+	CU_ASSERT_FATAL(pid >= 0);
+	if (pid)
+		return pid;
+	store_attach(store, slot);
+	work(store);
+	_exit(0);
+}
+
+static void look_for_early_numbers(struct store *store)
+{
+	while (!atomic_load(&control->stop)) {
+		struct buf hold = BUF_EMPTY;
+		struct record record;
+		uint64_t number = 0;
+		enum err err =
+			store_get(store, view_of("n"), &hold, &record, NULL);
+
+		if (!err)
+			view_to_uint64(record.value, UINT64_MAX, &number);
+		if (number > atomic_load(&control->synced))
+			atomic_fetch_add(&control->early, 1);
+		buf_release(&hold);
+	}
+}
+
+/*
+ * Each sync takes 50 ms, which a faster one would hide: a reader in another
+ * process looks all the while.
+ */
+static void nothing_shows_before_it_is_durable(void)
+{
+	struct store *store = begin();
+	pid_t reader = child(store, 1, look_for_early_numbers);
+	char text[24];
+
+	atomic_store(&control->mode, SYNC_SLOW);
+	for (uint64_t n = 1; n <= 10; n++) {
+		uint64_t ticket = 0;
+
+		snprintf(text, sizeof(text), "%d", (int)n);
+		CU_ASSERT_EQUAL(commit(store, "n", text, &ticket), ERR_OK);
+		atomic_store(&control->pending, n);
+		clock_sleep_ms(5);
+		CU_ASSERT_EQUAL(contract_revision(store), n - 1);
+		CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+		CU_ASSERT_EQUAL(contract_revision(store), n);
+	}
+	atomic_store(&control->stop, true);
+	waitpid(reader, NULL, 0);
+	CU_ASSERT_EQUAL(atomic_load(&control->early), 0);
+	atomic_store(&control->mode, SYNC_PLAIN);
+	contract_close(store);
+	end();
+}
+
+static void one_sync_makes_many_commits_durable(void)
+{
+	struct store *store = begin();
+	uint64_t ticket = 0;
+	char key[16];
+
+	for (int i = 0; i < 50; i++) {
+		snprintf(key, sizeof(key), "key %d", i);
+		CU_ASSERT_EQUAL(commit(store, key, "value", &ticket), ERR_OK);
+	}
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	CU_ASSERT_EQUAL(atomic_load(&control->calls), 1);
+	CU_ASSERT_EQUAL(store_sync(store, 1), ERR_OK);
+	CU_ASSERT_EQUAL(atomic_load(&control->calls), 1);
+	contract_close(store);
+	end();
+}
+
+static void a_failed_sync_stops_writes_until_a_restart(void)
+{
+	struct store *store = begin();
+	struct store_stats stats;
+	uint64_t ticket = 0;
+
+	contract_put(store, "before", "value");
+	CU_ASSERT_EQUAL(commit(store, "doubtful", "value", &ticket), ERR_OK);
+	atomic_store(&control->mode, SYNC_FAIL);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_IO);
+	atomic_store(&control->mode, SYNC_PLAIN);
+	atomic_store(&control->calls, 0);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_STOPPED);
+	CU_ASSERT_EQUAL(commit(store, "after", "value", &ticket), ERR_STOPPED);
+	CU_ASSERT_EQUAL(atomic_load(&control->calls), 0);
+	CU_ASSERT(contract_absent(store, "doubtful"));
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "before"), "value");
+	store_stats(store, &stats);
+	CU_ASSERT(!stats.writable);
+	store_close(store);
+	store = contract_open();
+	store_stats(store, &stats);
+	CU_ASSERT(stats.writable);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "before"), "value");
+	CU_ASSERT(contract_absent(store, "after"));
+	contract_put(store, "after", "value");
+	contract_close(store);
+	end();
+}
+
+static void commit_and_die_in_sync(struct store *store)
+{
+	uint64_t ticket = 0;
+
+	if (commit(store, "key", "value", &ticket))
+		_exit(1);
+	atomic_store(&control->mode, SYNC_FAIL_AND_DIE);
+	store_sync(store, ticket);
+}
+
+/*
+ * The kernel told the dead one that its pages were lost, and tells nobody
+ * else: they have to be written again before another sync means anything.
+ */
+static void after_a_syncer_died_its_bytes_are_written_again(void)
+{
+	struct store *store = begin();
+	uint64_t ticket = 0;
+	uint64_t once;
+	int status = 0;
+	pid_t pid;
+
+	CU_ASSERT_EQUAL(commit(store, "first", "value", &ticket), ERR_OK);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	pid = child(store, 1, commit_and_die_in_sync);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT(WIFSIGNALED(status));
+	store_reap(store, 1);
+	CU_ASSERT(contract_absent(store, "key"));
+	once = atomic_load(&control->written);
+	CU_ASSERT_EQUAL(commit(store, "other", "value", &ticket), ERR_OK);
+	once = atomic_load(&control->written) - once;
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	/* What was written for `other` and about as much for `key`. */
+	CU_ASSERT(atomic_load(&control->written) >= 3 * once);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "value");
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "other"), "value");
+	contract_close(store);
+	end();
+}
+
+static const struct harness_test tests[] = {
+	HARNESS_TEST(nothing_shows_before_it_is_durable),
+	HARNESS_TEST(one_sync_makes_many_commits_durable),
+	HARNESS_TEST(a_failed_sync_stops_writes_until_a_restart),
+	HARNESS_TEST(after_a_syncer_died_its_bytes_are_written_again),
+};
+
+int main(void)
+{
+	contract_use(&engine);
+	return harness_run("store/gdbm/durable", tests, HARNESS_COUNT(tests));
+}

@@ -31,6 +31,28 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/base/setting_name.c \
 	%D%/base/setting_rules.c \
 	%D%/base/view.c \
+	%D%/http/date.c \
+	%D%/http/date.h \
+	%D%/http/etag.c \
+	%D%/http/etag.h \
+	%D%/http/json.c \
+	%D%/http/json.h \
+	%D%/http/json_grammar.c \
+	%D%/http/json_write.c \
+	%D%/http/mediatype.c \
+	%D%/http/mediatype.h \
+	%D%/http/problem.c \
+	%D%/http/problem.h \
+	%D%/http/request.c \
+	%D%/http/request.h \
+	%D%/http/response.c \
+	%D%/http/response.h \
+	%D%/http/route.c \
+	%D%/http/route.h \
+	%D%/http/uri.c \
+	%D%/http/uri.h \
+	%D%/http/utf8.c \
+	%D%/http/utf8.h \
 	%D%/store/items.c \
 	%D%/store/items.h \
 	%D%/store/memory.c \

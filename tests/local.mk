@@ -48,6 +48,18 @@ unit_tests = \
 	%D%/base/test_random \
 	%D%/base/test_setting \
 	%D%/base/test_view \
+	%D%/http/test_date \
+	%D%/http/test_etag \
+	%D%/http/test_json \
+	%D%/http/test_json_grammar \
+	%D%/http/test_json_write \
+	%D%/http/test_mediatype \
+	%D%/http/test_problem \
+	%D%/http/test_request \
+	%D%/http/test_response \
+	%D%/http/test_route \
+	%D%/http/test_uri \
+	%D%/http/test_utf8 \
 	%D%/store/test_memory \
 	%D%/store/test_memory_faults \
 	%D%/store/test_record \

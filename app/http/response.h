@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One HTTP response being built: a status, header fields, a body.  The worker
+ * sends response_head() and then the body.
+ */
+#ifndef HTTP_RESPONSE_H
+#define HTTP_RESPONSE_H
+
+#include "base/buf.h"
+
+struct response {
+	int status;
+	struct buf fields; /* "Name: value\r\n" lines */
+	struct buf text;   /* a body made here; sent when body.data is NULL */
+	struct view body;  /* a body held elsewhere, in `hold` for a value */
+	struct buf hold;   /* bytes of a value read from the store */
+	bool no_body;      /* HEAD: fields as for GET, nothing sent */
+
+	/* Not to be sent before store_sync(ticket); 0: send at once. */
+	uint64_t ticket;
+};
+
+/* Ready for the next request; memory past 64 KiB is given back. */
+void response_reset(struct response *response);
+void response_release(struct response *response);
+
+/*
+ * Add a header field.  CR, LF and NUL in a value become spaces: whatever it
+ * came from, it can't begin another field.  response_fieldf() is for short
+ * values of our own: it cuts at 511 bytes.
+ */
+void response_field(struct response *response, const char *name,
+		    struct view value);
+void response_fieldf(struct response *response, const char *name,
+		     const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Forget status, fields and bodies, to answer something else instead. */
+void response_clear(struct response *response);
+
+/* The bytes that will follow the head; empty for HEAD, 204 and 304. */
+struct view response_body(const struct response *response);
+
+/*
+ * Append "Status: 200 OK\r\n", the fields, Content-Length where there may be
+ * one (RFC 9110 8.6), and the empty line, in CGI's form (RFC 3875 6.3).
+ */
+void response_head(const struct response *response, struct buf *out);
+
+/* RFC 9110's reason phrase; "Unknown" for a code that we don't use. */
+const char *status_phrase(int status);
+
+#endif

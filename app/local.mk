@@ -104,4 +104,22 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/tablecheck.c \
 	%D%/store/gdbm/tables.c \
 	%D%/store/gdbm/tables.h \
-	%D%/store/gdbm/verify.c
+	%D%/store/gdbm/verify.c \
+	%D%/api/about.c \
+	%D%/api/call.c \
+	%D%/api/call.h \
+	%D%/api/condition.c \
+	%D%/api/condition.h \
+	%D%/api/cors.c \
+	%D%/api/cors.h \
+	%D%/api/entry.c \
+	%D%/api/failure.c \
+	%D%/api/failure.h \
+	%D%/api/handlers.h \
+	%D%/api/health.c \
+	%D%/api/lines.h \
+	%D%/api/lines_dump.c \
+	%D%/api/lines_load.c \
+	%D%/api/seed.c \
+	%D%/api/serve.c \
+	%D%/api/serve.h

@@ -22,6 +22,8 @@ AM_TESTS_ENVIRONMENT = \
 # fault.c is not in here: it takes the place of functions of the C library, and
 # belongs to the programs that make them fail.
 %C%_libtests_a_SOURCES = \
+	%D%/api/client.c \
+	%D%/api/client.h \
 	%D%/harness.c \
 	%D%/harness.h \
 	%D%/store/cases.h \
@@ -76,6 +78,16 @@ unit_tests = \
 	%D%/store/gdbm/test_table \
 	%D%/store/gdbm/test_table_faults \
 	%D%/store/gdbm/test_tablecheck \
+	%D%/api/test_about \
+	%D%/api/test_condition \
+	%D%/api/test_cors \
+	%D%/api/test_entry \
+	%D%/api/test_failure \
+	%D%/api/test_health \
+	%D%/api/test_lines \
+	%D%/api/test_memory \
+	%D%/api/test_seed \
+	%D%/api/test_serve \
 	%D%/test_harness
 
 %C%_base_test_base64_SOURCES = \
@@ -101,6 +113,9 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h
 %C%_store_gdbm_test_table_faults_SOURCES = \
 	%D%/store/gdbm/test_table_faults.c \
+	%D%/fault.c %D%/fault.h
+%C%_api_test_memory_SOURCES = \
+	%D%/api/test_memory.c \
 	%D%/fault.c %D%/fault.h
 
 LDADD = %D%/libtests.a app/liblibrapi.a \

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* GET /v1: what this is, what it takes, and where everything else is. */
+#include "config.h"
+
+#include "api/handlers.h"
+#include "http/json.h"
+
+static const struct link {
+	const char *name;
+	const char *url;
+} links[] = {
+	{ "self", "/v1" },         { "entry", "/v1/kv/{key}" },
+	{ "livez", "/livez" },     { "readyz", "/readyz" },
+	{ "datas", "/datas" },     { "data", "/datas/{key}" },
+	{ "health-check", "/hc" },
+};
+
+static void add_text(struct buf *out, const char *name, const char *value)
+{
+	json_add_name(out, name);
+	json_add_string(out, view_of(value));
+}
+
+static void add_number(struct buf *out, const char *name, uint64_t value)
+{
+	json_add_name(out, name);
+	buf_add_uint64(out, value);
+}
+
+static void add_limits(struct buf *out, const struct conf *conf)
+{
+	json_add_name(out, "limits");
+	buf_add_char(out, '{');
+	add_number(out, "key_bytes", STORE_KEY_MAX);
+	add_number(out, "value_bytes", conf->value_max_bytes);
+	add_number(out, "type_bytes", RECORD_TYPE_MAX);
+	add_number(out, "ttl_seconds", CALL_TTL_MAX_S);
+	buf_add_char(out, '}');
+}
+
+static void add_links(struct buf *out)
+{
+	json_add_name(out, "links");
+	buf_add_char(out, '{');
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		add_text(out, links[i].name, links[i].url);
+	buf_add_char(out, '}');
+}
+
+enum err about_get(struct call *call)
+{
+	struct response *response = call->response;
+	struct buf *out = &response->text;
+	struct store_stats stats;
+
+	store_stats(call->api->store, &stats);
+	buf_add_char(out, '{');
+	add_text(out, "name", "librapi");
+	add_text(out, "version", PACKAGE_VERSION);
+	add_text(out, "engine", store_engine_name(call->api->store));
+	add_number(out, "revision", stats.revision);
+	add_limits(out, call->api->conf);
+	add_links(out);
+	buf_add_string(out, "}\n");
+	response->status = 200;
+	response_field(response, "Content-Type",
+		       VIEW_LITERAL("application/json"));
+	return ERR_OK;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * /v1/kv/{key}: a value is bytes at a URL.  What was PUT comes back byte for
+ * byte with the Content-Type it came with, straight from the buf that the
+ * store has read it into.
+ */
+#include "api/condition.h"
+#include "api/handlers.h"
+#include "base/clock.h"
+#include "http/etag.h"
+#include "http/mediatype.h"
+#include "http/uri.h"
+
+#define TYPE_UNKNOWN  "application/octet-stream"
+#define TYPE_FORM     "application/x-www-form-urlencoded"
+#define TTL_TEXT_SIZE 32
+
+static void add_etag(struct response *response, uint64_t revision)
+{
+	char etag[ETAG_SIZE];
+
+	response_field(response, "ETag", etag_format(revision, etag));
+}
+
+static void add_date(struct response *response, const char *name,
+		     int64_t wall_ms)
+{
+	char date[CLOCK_HTTP_DATE_SIZE];
+
+	clock_http_date(wall_ms, date);
+	response_field(response, name, view_of(date));
+}
+
+/* A stored value is never a page of ours: no script of it may run. */
+static void add_value(struct response *response, const struct record *record)
+{
+	struct view type = record->type;
+
+	response_field(response, "Content-Type",
+		       type.size ? type : VIEW_LITERAL(TYPE_UNKNOWN));
+	response_field(response, "X-Content-Type-Options",
+		       VIEW_LITERAL("nosniff"));
+	response_field(response, "Content-Security-Policy",
+		       VIEW_LITERAL("default-src 'none'; sandbox"));
+	response->body = record->value;
+}
+
+/*
+ * The Content-Type to be stored.  curl's default for --data-binary says
+ * nothing about the bytes, so it counts as none.
+ */
+static enum err read_type(struct call *call, struct view *type)
+{
+	static const struct view name = VIEW_LITERAL("Content-Type");
+
+	*type = view_trim(call->request->content_type);
+	if (!type->size || mediatype_is(*type, TYPE_FORM))
+		*type = VIEW_LITERAL(TYPE_UNKNOWN);
+	if (type->size > RECORD_TYPE_MAX)
+		return fault_at(call, ERR_INVALID, "header", name,
+				"longer than %d bytes", RECORD_TYPE_MAX);
+	if (!mediatype_is_clean(*type))
+		return fault_at(call, ERR_INVALID, "header", name,
+				"has bytes other than visible ASCII, spaces "
+				"and tabs");
+	return ERR_OK;
+}
+
+/* `?ttl=` as a time of expiry; 0 without it. */
+static enum err read_ttl(struct call *call, int64_t *expires_ms)
+{
+	struct view raw = call_parameter(call, "ttl");
+	struct view name = VIEW_LITERAL("ttl");
+	char text[TTL_TEXT_SIZE];
+	uint64_t ttl_s;
+	size_t size;
+
+	*expires_ms = 0;
+	if (!raw.data)
+		return ERR_OK;
+	if (uri_decode(raw, text, sizeof(text), &size) ||
+	    !view_to_uint64((struct view){ text, size }, CALL_TTL_MAX_S,
+			    &ttl_s) ||
+	    !ttl_s)
+		return fault_at(call, ERR_INVALID, "parameter", name,
+				"takes whole seconds, 1 to %d", CALL_TTL_MAX_S);
+	*expires_ms = clock_wall_ms() + (int64_t)ttl_s * 1000;
+	return ERR_OK;
+}
+
+/* The whole of a value is put, never a part (RFC 9110 14.5). */
+static enum err whole_body(struct call *call)
+{
+	if (!call->request->content_range.data)
+		return ERR_OK;
+	return fault_at(call, ERR_INVALID, "header",
+			VIEW_LITERAL("Content-Range"),
+			"a part of a value can't be put");
+}
+
+static enum err read_put(struct call *call, struct store_op *op)
+{
+	enum err err = call_key(call);
+
+	if (!err)
+		err = call_body_plain(call);
+	if (!err)
+		err = whole_body(call);
+	if (!err)
+		err = read_type(call, &op->type);
+	if (!err)
+		err = read_ttl(call, &op->expires_ms);
+	op->verb = STORE_PUT;
+	op->key = call->key;
+	op->value = buf_view(&call->request->body);
+	return err;
+}
+
+enum err entry_get(struct call *call)
+{
+	struct response *response = call->response;
+	struct record record;
+	bool not_modified;
+	enum err err = call_key(call);
+
+	if (err)
+		return err;
+	err = store_get(call->api->store, call->key, &response->hold, &record,
+			NULL);
+	if (err)
+		return err;
+	err = condition_read(call, &record, &not_modified);
+	if (err)
+		return err;
+	call->value = true;
+	response->status = not_modified ? 304 : 200;
+	add_etag(response, record.revision);
+	add_date(response, "Last-Modified", record.modified_ms);
+	if (record.expires_ms)
+		add_date(response, "Librapi-Expires", record.expires_ms);
+	if (!not_modified)
+		add_value(response, &record);
+	return ERR_OK;
+}
+
+enum err entry_put(struct call *call)
+{
+	struct store_op op = { 0 };
+	uint64_t revision;
+	enum err err = read_put(call, &op);
+
+	if (!err)
+		err = condition_commit(call, &op, false, &revision);
+	if (err)
+		return err;
+	call->response->status = op.existed ? 204 : 201;
+	add_etag(call->response, revision);
+	if (op.existed)
+		return ERR_OK;
+	return call_location(call, "/v1/kv/", call->key);
+}
+
+enum err entry_delete(struct call *call)
+{
+	struct store_op op = { .verb = STORE_DELETE };
+	uint64_t revision;
+	enum err err = call_key(call);
+
+	if (err)
+		return err;
+	op.key = call->key;
+	err = condition_commit(call, &op, true, &revision);
+	if (err)
+		return err;
+	call->response->status = 204;
+	return ERR_OK;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The handlers that serve.c's table names, each as api/call.h says. */
+#ifndef API_HANDLERS_H
+#define API_HANDLERS_H
+
+#include "api/call.h"
+
+/* entry.c: one key, as bytes */
+enum err entry_get(struct call *call);
+enum err entry_put(struct call *call);
+enum err entry_delete(struct call *call);
+
+/* about.c */
+enum err about_get(struct call *call);
+
+/* health.c */
+enum err health_live(struct call *call);
+enum err health_ready(struct call *call);
+enum err health_check(struct call *call);
+
+/* seed.c: the first librapi's API; what it deletes is an entry */
+enum err seed_post(struct call *call);
+enum err seed_get(struct call *call);
+enum err seed_put(struct call *call);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The map of the service, the guards that every request passes, and the one
+ * exit for errors, where an `enum err` becomes a problem document.
+ */
+#include "api/serve.h"
+
+#include "api/cors.h"
+#include "api/failure.h"
+#include "api/handlers.h"
+#include "http/etag.h"
+#include "http/json.h"
+#include "http/problem.h"
+
+#define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
+#define RETRY_S     "1"
+
+static const char *const put_query[] = { "ttl", NULL };
+
+static const struct route routes[] = {
+	{ METHOD_GET, "/v1/kv/{key}", .serve = entry_get },
+	{ METHOD_PUT, "/v1/kv/{key}", .serve = entry_put, .query = put_query },
+	{ METHOD_DELETE, "/v1/kv/{key}", .serve = entry_delete },
+	{ METHOD_GET, "/v1", .serve = about_get },
+	{ METHOD_GET, "/livez", .serve = health_live },
+	{ METHOD_GET, "/readyz", .serve = health_ready },
+
+	{ METHOD_POST, "/datas", .serve = seed_post, .seed = true },
+	{ METHOD_GET, "/datas/{key}", .serve = seed_get, .seed = true },
+	{ METHOD_PUT, "/datas/{key}", .serve = seed_put, .seed = true },
+	{ METHOD_DELETE, "/datas/{key}", .serve = entry_delete, .seed = true },
+	{ METHOD_GET, "/hc", .serve = health_check, .seed = true },
+};
+
+static bool of_seed(const struct call *call)
+{
+	return call->match.resource && call->match.resource->seed;
+}
+
+static enum err find_route(struct call *call)
+{
+	return route_find(routes, ROUTE_COUNT, call->request->method,
+			  call->request->path, &call->match);
+}
+
+/* `OPTIONS *` asks about the server as a whole (RFC 9110 9.3.7). */
+static bool asks_of_server(const struct request *request)
+{
+	return request->method == METHOD_OPTIONS &&
+	       view_equal_string(request->path, "*");
+}
+
+static unsigned methods_of_server(void)
+{
+	unsigned methods = 1u << METHOD_HEAD | 1u << METHOD_OPTIONS;
+
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+		methods |= 1u << routes[i].method;
+	return methods;
+}
+
+static enum err answer_options(struct call *call)
+{
+	char allow[ROUTE_ALLOW_SIZE];
+
+	route_allow(call->match.methods, allow);
+	call->response->status = 204;
+	response_field(call->response, "Allow", view_of(allow));
+	if (of_seed(call))
+		cors_preflight(call, allow);
+	return ERR_OK;
+}
+
+/* The guards, and then the handler. */
+static enum err dispatch(struct call *call)
+{
+	enum err err = find_route(call);
+
+	if (asks_of_server(call->request)) {
+		call->match.methods = methods_of_server();
+		return answer_options(call);
+	}
+	if (err == ERR_NO_ROUTE)
+		return err;
+	if (call->request->method == METHOD_OPTIONS)
+		return answer_options(call);
+	if (err)
+		return err;
+	err = call_query(call);
+	if (err)
+		return err;
+	return call->match.route->serve(call);
+}
+
+/* Header fields that belong to one error only. */
+static void add_error_fields(struct call *call, enum err err, int status)
+{
+	struct response *response = call->response;
+	char allow[ROUTE_ALLOW_SIZE];
+	char etag[ETAG_SIZE];
+
+	if (status == 503)
+		response_field(response, "Retry-After", VIEW_LITERAL(RETRY_S));
+	if (err == ERR_METHOD)
+		response_field(
+			response, "Allow",
+			view_of(route_allow(call->match.methods, allow)));
+	if (err == ERR_MEDIA_TYPE)
+		response_field(response, "Accept-Encoding",
+			       VIEW_LITERAL("identity"));
+	if (err == ERR_CONDITION && call->current)
+		response_field(response, "ETag",
+			       etag_format(call->current, etag));
+}
+
+static void add_limit(struct buf *members, uint64_t limit)
+{
+	json_add_name(members, "limit");
+	buf_add_uint64(members, limit);
+}
+
+/* The value's URL among the routes that carry any bytes. */
+static void add_url(struct call *call, struct buf *members)
+{
+	struct buf url = BUF_EMPTY;
+
+	call_add_url("/v1/kv/", call->key, &url);
+	json_add_name(members, "url");
+	json_add_string(members, buf_view(&url));
+	buf_release(&url);
+}
+
+/* Members that belong to one error, or to the first librapi's errors. */
+static void add_error_members(struct call *call, enum err err,
+			      const struct problem *problem,
+			      struct buf *members)
+{
+	if (err == ERR_VALUE_TOO_LARGE)
+		add_limit(members, call->api->conf->value_max_bytes);
+	if (err == ERR_KEY_TOO_LONG)
+		add_limit(members, STORE_KEY_MAX);
+	if (err == ERR_NOT_TEXT)
+		add_url(call, members);
+	if (of_seed(call)) {
+		json_add_name(members, "error");
+		json_add_string(members, problem->detail);
+	}
+}
+
+/*
+ * The one exit for errors.  What a fault says is for the client's own
+ * mistakes; of ours the client learns no more than the table's words.
+ */
+static void answer_error(struct call *call, enum err err)
+{
+	struct response *response = call->response;
+	const struct failure *failure = failure_of(err);
+	bool told = call->fault.err == err && failure->status < 500;
+	struct buf members = BUF_EMPTY;
+	struct problem problem = {
+		.status = failure->status,
+		.code = failure->code,
+		.title = failure->title,
+		.detail = view_of(failure->detail),
+		.request = call->request->id,
+	};
+
+	if (told) {
+		problem.detail = buf_view(&call->fault.detail);
+		problem.errors = buf_view(&call->fault.errors);
+	}
+	add_error_members(call, err, &problem, &members);
+	problem.members = buf_view(&members);
+	response_clear(response);
+	response->status = failure->status;
+	response_field(response, "Content-Type", VIEW_LITERAL(PROBLEM_TYPE));
+	add_error_fields(call, err, failure->status);
+	problem_write(&problem, &response->text);
+	buf_release(&members);
+}
+
+/* Header fields that every answer has. */
+static void add_common_fields(struct call *call)
+{
+	struct response *response = call->response;
+
+	response_field(response, "Cache-Control",
+		       call->value ? VIEW_LITERAL("no-cache")
+				   : VIEW_LITERAL("no-store"));
+	response_field(response, "X-Request-Id", call->request->id);
+	if (of_seed(call))
+		cors_answer(call);
+	response->no_body = call->request->method == METHOD_HEAD;
+}
+
+static enum err build_result(const struct response *response)
+{
+	return response->fields.err ? response->fields.err : response->text.err;
+}
+
+static void answer_error_whole(struct call *call, enum err err)
+{
+	call->value = false;
+	answer_error(call, err);
+	add_common_fields(call);
+}
+
+/*
+ * Make the response complete.  Where there is no memory even for saying so, a
+ * bare status is what is left.
+ */
+static void finish(struct call *call, enum err err)
+{
+	struct response *response = call->response;
+
+	if (err)
+		answer_error(call, err);
+	add_common_fields(call);
+	if (build_result(response))
+		answer_error_whole(call, build_result(response));
+	if (build_result(response)) {
+		response_clear(response);
+		response->status = failure_of(ERR_NO_MEMORY)->status;
+	}
+	buf_release(&call->fault.detail);
+	buf_release(&call->fault.errors);
+}
+
+void api_serve(struct api *api, struct request *request,
+	       struct response *response)
+{
+	struct call call = {
+		.api = api,
+		.request = request,
+		.response = response,
+	};
+
+	finish(&call, dispatch(&call));
+}
+
+void api_settle(struct api *api, struct request *request,
+		struct response *response, enum err err)
+{
+	struct call call = {
+		.api = api,
+		.request = request,
+		.response = response,
+	};
+
+	if (!err)
+		return;
+	find_route(&call);
+	finish(&call, err);
+}

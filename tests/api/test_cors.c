@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Tests of app/api/cors.c. */
+#include "harness.h"
+
+#include <string.h>
+
+#include "api/client.h"
+
+#define ORIGIN "HTTP_ORIGIN=http://example.org"
+#define ASK    "HTTP_ACCESS_CONTROL_REQUEST_METHOD=PUT"
+#define FIELDS "HTTP_ACCESS_CONTROL_REQUEST_HEADERS="
+
+static struct client client;
+
+static void every_answer_of_the_seed_may_be_read_by_scripts(void)
+{
+	static const struct {
+		int line;
+		const char *method;
+		const char *target;
+	} cases[] = {
+		{ __LINE__, "GET", "/datas/absent" },
+		{ __LINE__, "GET", "/datas/%" },
+		{ __LINE__, "POST", "/datas" },
+		{ __LINE__, "GET", "/datas" },
+		{ __LINE__, "DELETE", "/datas/absent" },
+		{ __LINE__, "OPTIONS", "/datas" },
+		{ __LINE__, "GET", "/hc" },
+		{ __LINE__, "PUT", "/hc" },
+		{ __LINE__, "GET", "/hc?x" },
+	};
+
+	client_open(&client);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		const char *field;
+
+		client_send(&client, cases[i].method, cases[i].target, "{",
+			    ORIGIN, NULL);
+		field = client_field(&client, "Access-Control-Allow-Origin");
+		HARNESS_CASE(cases[i].line, field && !strcmp(field, "*"));
+		field = client_field(&client, "Access-Control-Expose-Headers");
+		HARNESS_CASE(cases[i].line,
+			     field && !strcmp(field, "ETag, Link, Location, "
+						     "Librapi-Expires, "
+						     "X-Request-Id"));
+		HARNESS_CASE(cases[i].line, !client_field(&client, "Vary"));
+	}
+	client_close(&client);
+}
+
+static void other_routes_say_nothing_of_origins(void)
+{
+	static const char *const targets[] = { "/v1", "/v1/kv/a", "/livez",
+					       "/nowhere" };
+
+	client_open(&client);
+	for (size_t i = 0; i < HARNESS_COUNT(targets); i++) {
+		client_send(&client, "GET", targets[i], "", ORIGIN, NULL);
+		CU_ASSERT_PTR_NULL(
+			client_field(&client, "Access-Control-Allow-Origin"));
+	}
+	client_send(&client, "OPTIONS", "/v1/kv/a", "", ORIGIN, ASK, NULL);
+	CU_ASSERT_PTR_NULL(
+		client_field(&client, "Access-Control-Allow-Methods"));
+	client_close(&client);
+}
+
+static void a_preflight_is_granted(void)
+{
+	client_open(&client);
+	CU_ASSERT_EQUAL(client_send(&client, "OPTIONS", "/datas/a", "", ORIGIN,
+				    ASK, FIELDS "content-type, x-custom", NULL),
+			204);
+	CU_ASSERT_STRING_EQUAL(
+		client_field(&client, "Access-Control-Allow-Methods"),
+		"GET, HEAD, PUT, DELETE, OPTIONS");
+	CU_ASSERT_STRING_EQUAL(
+		client_field(&client, "Access-Control-Allow-Headers"),
+		"content-type, x-custom");
+	CU_ASSERT_STRING_EQUAL(client_field(&client, "Access-Control-Max-Age"),
+			       "600");
+	CU_ASSERT_STRING_EQUAL(client_field(&client, "Allow"),
+			       "GET, HEAD, PUT, DELETE, OPTIONS");
+	client_close(&client);
+}
+
+static void fields_that_are_no_names_are_not_granted(void)
+{
+	static const char *const fields[] = { "OTHER=", FIELDS "",
+					      FIELDS "a: b", FIELDS "a\r\nb" };
+
+	client_open(&client);
+	for (size_t i = 0; i < HARNESS_COUNT(fields); i++) {
+		CU_ASSERT_EQUAL(client_send(&client, "OPTIONS", "/datas", "",
+					    ORIGIN, ASK, fields[i], NULL),
+				204);
+		CU_ASSERT_PTR_NULL(
+			client_field(&client, "Access-Control-Allow-Headers"));
+	}
+	client_close(&client);
+}
+
+static void options_that_are_no_preflight_grant_nothing(void)
+{
+	client_open(&client);
+	client_send(&client, "OPTIONS", "/datas", "", NULL);
+	CU_ASSERT_PTR_NULL(
+		client_field(&client, "Access-Control-Allow-Methods"));
+	client_close(&client);
+}
+
+static void the_setting_names_the_origin(void)
+{
+	client_open(&client);
+	client.conf.cors_origin = "https://app.example";
+	client_send(&client, "GET", "/hc", "", ORIGIN, NULL);
+	CU_ASSERT_STRING_EQUAL(
+		client_field(&client, "Access-Control-Allow-Origin"),
+		"https://app.example");
+	CU_ASSERT_STRING_EQUAL(client_field(&client, "Vary"), "Origin");
+	client.conf.cors_origin = "";
+	client_send(&client, "OPTIONS", "/datas", "", ORIGIN, ASK, NULL);
+	CU_ASSERT_PTR_NULL(
+		client_field(&client, "Access-Control-Allow-Origin"));
+	CU_ASSERT_PTR_NULL(
+		client_field(&client, "Access-Control-Allow-Methods"));
+	client_close(&client);
+}
+
+static const struct harness_test tests[] = {
+	HARNESS_TEST(every_answer_of_the_seed_may_be_read_by_scripts),
+	HARNESS_TEST(other_routes_say_nothing_of_origins),
+	HARNESS_TEST(a_preflight_is_granted),
+	HARNESS_TEST(fields_that_are_no_names_are_not_granted),
+	HARNESS_TEST(options_that_are_no_preflight_grant_nothing),
+	HARNESS_TEST(the_setting_names_the_origin),
+};
+
+int main(void)
+{
+	return harness_run("api/cors", tests, HARNESS_COUNT(tests));
+}

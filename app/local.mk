@@ -1,9 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+bin_PROGRAMS += %D%/librapi
+%C%_librapi_SOURCES = %D%/main.c
+%C%_librapi_LDADD = %D%/liblibrapi.a $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS)
 
 # All but main(), so that tests and fuzzers link what the program runs.
 noinst_LIBRARIES += %D%/liblibrapi.a
 %C%_liblibrapi_a_SOURCES = \
+	%D%/child.c \
+	%D%/child.h \
+	%D%/guard.c \
+	%D%/guard.h \
+	%D%/housekeeper.c \
+	%D%/housekeeper.h \
+	%D%/listener.c \
+	%D%/listener.h \
+	%D%/service.c \
+	%D%/service.h \
+	%D%/supervisor.c \
+	%D%/supervisor.h \
+	%D%/worker.c \
+	%D%/worker.h \
 	%D%/base/base64.c \
 	%D%/base/base64.h \
 	%D%/base/buf.c \

@@ -88,7 +88,10 @@ unit_tests = \
 	%D%/api/test_memory \
 	%D%/api/test_seed \
 	%D%/api/test_serve \
-	%D%/test_harness
+	%D%/test_child \
+	%D%/test_harness \
+	%D%/test_listener \
+	%D%/test_worker
 
 %C%_base_test_base64_SOURCES = \
 	%D%/base/test_base64.c \
@@ -121,13 +124,24 @@ unit_tests = \
 LDADD = %D%/libtests.a app/liblibrapi.a \
 	$(CUNIT_LIBS) $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS)
 
-end_to_end_tests =
+end_to_end_tests = \
+	%D%/e2e/test_checkpoint.py \
+	%D%/e2e/test_cli.py \
+	%D%/e2e/test_concurrency.py \
+	%D%/e2e/test_errors.py \
+	%D%/e2e/test_http.py \
+	%D%/e2e/test_keys.py \
+	%D%/e2e/test_kill.py \
+	%D%/e2e/test_seed.py \
+	%D%/e2e/test_signals.py \
+	%D%/e2e/test_start.py
 lint_tests = \
 	%D%/lint/format.py \
 	%D%/lint/layers.py \
 	%D%/lint/sources.py
 
 python_helpers = \
+	%D%/e2e/librapi.py \
 	%D%/lint/lint.py
 
 dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests)

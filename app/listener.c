@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A path in the file system outlives the process that bound it, so whether it
+ * is in use can only be learnt by connecting: ECONNREFUSED says that nobody
+ * is there.  After unix(7).
+ */
+#include "listener.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* What lighttpd asks for itself by default; more than connections it opens. */
+#define BACKLOG     1024
+#define UNIX_PREFIX "unix:"
+
+/* How long workers may outlive their supervisor, and how often to look. */
+#define HEIRS_MS      1000
+#define HEIRS_LOOK_MS 5
+
+/* lighttpd runs in the same group and has to write to the socket. */
+#define SOCKET_UMASK 0117
+
+/*
+ * Connect, to see whether somebody listens at the address: true, and *pid,
+ * which is 0 when that can't be told.
+ */
+static bool in_use(const struct sockaddr_un *address, pid_t *pid)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int failed =
+		connect(fd, (const struct sockaddr *)address, sizeof(*address));
+	bool used = !failed || (errno != ECONNREFUSED && errno != ENOENT);
+
+	if (!failed && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		*pid = peer.pid;
+	else
+		*pid = 0;
+	close(fd);
+	return used;
+}
+
+/* In use, and not only by children of a process that was just killed. */
+static bool stays_in_use(const struct sockaddr_un *address, pid_t *pid)
+{
+	int64_t until_ms = clock_monotonic_ms() + HEIRS_MS;
+
+	while (in_use(address, pid)) {
+		if (!*pid || !kill(*pid, 0) || errno != ESRCH ||
+		    clock_monotonic_ms() > until_ms)
+			return true;
+		clock_sleep_ms(HEIRS_LOOK_MS);
+	}
+	return false;
+}
+
+/* Make the path free for bind(2), if it is ours to free. */
+static enum err clear_path(const struct sockaddr_un *address)
+{
+	struct stat st;
+	pid_t pid;
+	char by[32] = "";
+
+	if (lstat(address->sun_path, &st))
+		return errno == ENOENT ? ERR_OK
+				       : log_errno("listen-failed",
+						   address->sun_path, errno);
+	if (!S_ISSOCK(st.st_mode)) {
+		log_eventf(
+			LOG_ERROR, "listen-failed",
+			"%s exists and is not a socket; remove it or choose another path for listen",
+			address->sun_path);
+		return ERR_ACCESS;
+	}
+	if (stays_in_use(address, &pid)) {
+		if (pid)
+			snprintf(by, sizeof(by), " by process %d", (int)pid);
+		log_eventf(
+			LOG_ERROR, "listen-failed",
+			"%s is in use%s; stop that or choose another path for listen",
+			address->sun_path, by);
+		return ERR_OWNED;
+	}
+	if (unlink(address->sun_path) && errno != ENOENT)
+		return log_errno("listen-failed", address->sun_path, errno);
+	return ERR_OK;
+}
+
+static enum err bind_and_listen(int fd, const struct sockaddr_un *address)
+{
+	mode_t mask = umask(SOCKET_UMASK);
+	int failed =
+		bind(fd, (const struct sockaddr *)address, sizeof(*address));
+	int errnum = errno;
+
+	umask(mask);
+	if (failed)
+		return log_errno("listen-failed", address->sun_path, errnum);
+	if (listen(fd, BACKLOG))
+		return log_errno("listen-failed", address->sun_path, errno);
+	return ERR_OK;
+}
+
+static enum err open_path(const char *path, int *fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	enum err err;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		log_eventf(LOG_ERROR, "listen-failed",
+			   "%s is too long for a socket: at most %zu bytes",
+			   path, sizeof(address.sun_path) - 1);
+		return ERR_ACCESS;
+	}
+	memcpy(address.sun_path, path, strlen(path));
+	err = clear_path(&address);
+	if (err)
+		return err;
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*fd < 0) {
+		log_errno("listen-failed", path, errno);
+		return ERR_SYSTEM;
+	}
+	err = bind_and_listen(*fd, &address);
+	if (err) {
+		close(*fd);
+		*fd = -1;
+	}
+	return err;
+}
+
+/* Leave /dev/null on descriptor 0, so that no connection ever gets it. */
+static enum err open_inherited(int *fd)
+{
+	int listening = 0;
+	int null;
+	socklen_t size = sizeof(listening);
+
+	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening,
+		       &size) ||
+	    !listening) {
+		log_event(
+			LOG_ERROR, "listen-failed", "detail",
+			"descriptor 0 is not a listening socket: let lighttpd start librapi (make run), or give it a socket of its own with --listen=unix:/path",
+			NULL);
+		return ERR_ACCESS;
+	}
+	*fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (*fd < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK)) {
+		log_errno("listen-failed", "descriptor 0", errno);
+		return ERR_SYSTEM;
+	}
+	close(null);
+	return ERR_OK;
+}
+
+enum err listener_open(const char *listen, int *fd)
+{
+	size_t prefix = strlen(UNIX_PREFIX);
+
+	*fd = -1;
+	if (!*listen)
+		return open_inherited(fd);
+	assert(!strncmp(listen, UNIX_PREFIX, prefix));
+	return open_path(listen + prefix, fd);
+}
+
+void listener_refuse(int fd)
+{
+	int family = 0;
+	socklen_t size = sizeof(family);
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) &&
+	    family == AF_UNIX)
+		shutdown(fd, SHUT_RD);
+}
+
+void listener_close(const char *listen, int *fd)
+{
+	if (*fd < 0)
+		return;
+	if (*listen)
+		unlink(listen + strlen(UNIX_PREFIX));
+	close(*fd);
+	*fd = -1;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The listening socket: the one that lighttpd leaves on descriptor 0, or one
+ * of our own at a path.  Whichever it is, it is not blocking (many workers
+ * wait for the same connection, and all but one find that it is gone) and is
+ * never 0, 1 or 2.
+ */
+#ifndef LISTENER_H
+#define LISTENER_H
+
+#include "base/err.h"
+
+/*
+ * listen   "unix:/path", or "" for the socket on descriptor 0
+ *
+ * A socket at the path that nobody listens on any more is replaced, after a
+ * moment also one whose owner is dead and whose heirs are on their way out.
+ * One that is in use is left alone, and so is anything that is no socket.
+ *
+ * ERR_ACCESS when there is no such socket to be had, ERR_OWNED when another
+ * process listens there, ERR_SYSTEM; logged with a sentence, *fd is -1 then.
+ */
+enum err listener_open(const char *listen, int *fd);
+
+/*
+ * Let nobody connect any more, while who is pending can still be accepted;
+ * when that is all, accept(2) says EINVAL.  Does nothing to a socket that is
+ * not a unix one: it would lose who is pending.
+ */
+void listener_refuse(int fd);
+
+/* Close, and remove the path when listener_open() made it. */
+void listener_close(const char *listen, int *fd);
+
+#endif

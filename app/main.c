@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The command line: a subcommand, then settings as flags (base/conf.h).
+ *
+ * Exit status: 0 when all went well, 1 when it did not (for `check`: the
+ * store is damaged), 2 when the command line or a setting is wrong.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/lines.h"
+#include "base/conf.h"
+#include "base/file.h"
+#include "guard.h"
+#include "service.h"
+#include "store/store.h"
+#include "supervisor.h"
+
+enum { EXIT_USAGE = 2 };
+
+extern char **environ;
+
+/* Where the settings came from, to read them once more. */
+struct source {
+	int argc;
+	char **argv;
+};
+
+struct command {
+	const char *name;
+	const char *about;
+	int (*run)(const struct conf *conf, struct source *source);
+};
+
+static enum err read_conf(void *arg, struct conf *conf, struct buf *message)
+{
+	const struct source *source = arg;
+
+	return conf_load(conf, source->argc, source->argv, environ, message);
+}
+
+static int run_serve(const struct conf *conf, struct source *source)
+{
+	int lighttpd_fd = -1;
+	int status;
+
+	if (!*conf->listen && !guard_fork(&lighttpd_fd, &status))
+		return status;
+	return supervisor_run(conf, lighttpd_fd, read_conf, source)
+		       ? EXIT_FAILURE
+		       : EXIT_SUCCESS;
+}
+
+static void print_finding(void *arg, const char *file, const char *sentence)
+{
+	size_t *count = arg;
+
+	printf("%s: %s\n", file, sentence);
+	++*count;
+}
+
+static int run_check(const struct conf *conf, struct source *source)
+{
+	const struct store_conf store_conf = service_store_conf(conf);
+	size_t count = 0;
+	enum err err = store_check(&store_conf, print_finding, &count);
+
+	(void)source;
+	if (!err)
+		printf("%s: all is well\n", conf->data_dir);
+	else if (err == ERR_DAMAGED)
+		printf("%s: %zu finding(s)\n", conf->data_dir, count);
+	else
+		fprintf(stderr, "librapi: can't check %s: %s\n", conf->data_dir,
+			err_string(err));
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* Open the store for ourselves alone, work on it, and close it again. */
+static int with_store(const struct conf *conf,
+		      enum err (*work)(struct store *store))
+{
+	const struct store_conf store_conf = service_store_conf(conf);
+	struct store *store;
+	enum err err = store_open(&store_conf, &store);
+	enum err closed;
+
+	if (err)
+		return EXIT_FAILURE;
+	err = work(store);
+	closed = store_close(store);
+	return err || closed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static enum err dump(struct store *store)
+{
+	return lines_dump(store, stdout);
+}
+
+static enum err load(struct store *store)
+{
+	return lines_load(store, stdin);
+}
+
+static int run_dump(const struct conf *conf, struct source *source)
+{
+	(void)source;
+	return with_store(conf, dump);
+}
+
+static int run_load(const struct conf *conf, struct source *source)
+{
+	(void)source;
+	if (file_make_folder(conf->data_dir, SERVICE_FOLDER_MODE))
+		return EXIT_FAILURE;
+	return with_store(conf, load);
+}
+
+static const struct command commands[] = {
+	{ "serve", "run the service (this is what no command means)",
+	  run_serve },
+	{ "check", "verify every file of a store that nobody serves",
+	  run_check },
+	{ "dump", "print such a store as JSON lines", run_dump },
+	{ "load", "put JSON lines from the standard input into such a store",
+	  run_load },
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static int print_help(void)
+{
+	printf("Usage: librapi [COMMAND] [--SETTING=VALUE]...\n"
+	       "\nA durable key/value store over HTTP, behind lighttpd.\n"
+	       "\nCommands:\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		printf("  %-18s %s\n", commands[i].name, commands[i].about);
+	printf("\nOptions:\n"
+	       "  --help             print this\n"
+	       "  --version          print name and version\n"
+	       "  --check-config     read the settings and say whether they are right\n"
+	       "  --print-config     print every setting and where it comes from\n"
+	       "\nExit status: 0 when all went well; 1 when it did not, and for check\n"
+	       "when something is damaged; 2 for a wrong command line or setting.\n"
+	       "\nSettings:\n");
+	conf_help(stdout);
+	return EXIT_SUCCESS;
+}
+
+/* Whether the option is there; it is then taken out. */
+static bool take_option(struct source *source, const char *option)
+{
+	for (int i = 0; i < source->argc; i++) {
+		if (strcmp(source->argv[i], option) != 0)
+			continue;
+		source->argc--;
+		memmove(&source->argv[i], &source->argv[i + 1],
+			(size_t)(source->argc - i) * sizeof(char *));
+		source->argv[source->argc] = NULL;
+		return true;
+	}
+	return false;
+}
+
+/* The command that stands first; taken out.  NULL for an unknown one. */
+static const struct command *take_command(struct source *source)
+{
+	const char *name = "serve";
+
+	if (source->argc > 0 && source->argv[0][0] != '-') {
+		name = *source->argv++;
+		source->argc--;
+	}
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	fprintf(stderr,
+		"librapi: there is no command '%s'; librapi --help lists them\n",
+		name);
+	return NULL;
+}
+
+static int run(const struct command *command, struct source *source)
+{
+	bool check = take_option(source, "--check-config");
+	bool print = take_option(source, "--print-config");
+	struct conf conf = { 0 };
+	struct buf message = BUF_EMPTY;
+	int status = EXIT_SUCCESS;
+
+	if (read_conf(source, &conf, &message)) {
+		fprintf(stderr, "librapi: %s\n", buf_string(&message));
+		status = EXIT_USAGE;
+	} else if (print) {
+		conf_print(&conf, stdout);
+	} else if (!check) {
+		service_log_setup(&conf, command->name);
+		status = command->run(&conf, source);
+	}
+	buf_release(&message);
+	conf_release(&conf);
+	return status;
+}
+
+/* What was printed has to have arrived: a full disk is a failure. */
+static int flush_output(int status)
+{
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "librapi: can't write the output\n");
+		return EXIT_FAILURE;
+	}
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	struct source source = { argc > 0 ? argc - 1 : 0, argv + 1 };
+	const struct command *command;
+
+	if (take_option(&source, "--help"))
+		return flush_output(print_help());
+	if (take_option(&source, "--version")) {
+		printf("%s\n", PACKAGE_STRING);
+		return flush_output(EXIT_SUCCESS);
+	}
+	command = take_command(&source);
+	if (!command)
+		return EXIT_USAGE;
+	return flush_output(run(command, &source));
+}

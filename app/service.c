@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* From settings to what the floors below want to be told. */
+#include "service.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* Settings that only a start can change. */
+static const struct {
+	const char *name;
+	size_t offset;
+	size_t size; /* 0: a string */
+} start_only[] = {
+#define STRING(member) #member, offsetof(struct conf, member), 0
+#define NUMBER(member) #member, offsetof(struct conf, member), sizeof(uint64_t)
+	{ STRING(data_dir) },
+	{ STRING(run_dir) },
+	{ STRING(listen) },
+	{ STRING(engine) },
+	{ NUMBER(workers) },
+	{ NUMBER(lock_timeout_ms) },
+	{ NUMBER(value_max_bytes) },
+	{ NUMBER(journal_segment_bytes) },
+	{ NUMBER(journal_max_bytes) },
+	{ NUMBER(memtable_bytes) },
+	{ NUMBER(table_max_keys) },
+	{ NUMBER(table_max_bytes) },
+	{ NUMBER(checkpoint_idle_ms) },
+	{ NUMBER(expiry_interval_ms) },
+#undef STRING
+#undef NUMBER
+};
+
+struct store_conf service_store_conf(const struct conf *conf)
+{
+	return (struct store_conf){
+		.engine = conf->engine,
+		.data_dir = conf->data_dir,
+		.value_max_bytes = conf->value_max_bytes,
+		.lock_timeout_ms = conf->lock_timeout_ms,
+		.journal_segment_bytes = conf->journal_segment_bytes,
+		.journal_max_bytes = conf->journal_max_bytes,
+		.memtable_bytes = conf->memtable_bytes,
+		.table_max_keys = conf->table_max_keys,
+		.table_max_bytes = conf->table_max_bytes,
+		.checkpoint_idle_ms = conf->checkpoint_idle_ms,
+		.expiry_interval_ms = conf->expiry_interval_ms,
+	};
+}
+
+void service_log_setup(const struct conf *conf, const char *role)
+{
+	static const char *const names[] = {
+		[LOG_ERROR] = "error",
+		[LOG_WARN] = "warn",
+		[LOG_INFO] = "info",
+		[LOG_DEBUG] = "debug",
+	};
+	int level = LOG_DEBUG;
+
+	while (level > LOG_ERROR && strcmp(names[level], conf->log_level))
+		level--;
+	log_setup((enum log_level)level, role);
+}
+
+void service_keep_start_only(struct conf *conf, const struct conf *started)
+{
+	for (size_t i = 0; i < sizeof(start_only) / sizeof(*start_only); i++) {
+		size_t size = start_only[i].size ? start_only[i].size
+						 : sizeof(const char *);
+		char *now = (char *)conf + start_only[i].offset;
+		const char *then = (const char *)started + start_only[i].offset;
+		bool same = start_only[i].size
+				    ? !memcmp(now, then, size)
+				    : !strcmp(*(const char **)now,
+					      *(const char *const *)then);
+
+		if (!same)
+			log_event(LOG_WARN, "restart-needed", "setting",
+				  start_only[i].name, NULL);
+		memcpy(now, then, size);
+	}
+}

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+lighttpdconfdir = $(sysconfdir)/librapi/lighttpd
+dist_lighttpdconf_DATA = \
+	%D%/common.conf \
+	%D%/connect.conf \
+	%D%/spawn.conf
+lighttpdconf_DATA = %D%/settings.sh
+
+%D%/settings.sh: %D%/settings.sh.in Makefile
+	$(AM_V_GEN)$(SED) \
+		-e 's|@bindir[@]|$(bindir)|' \
+		-e 's|@datadir[@]|$(datadir)|' \
+		$(srcdir)/%D%/settings.sh.in >$@.tmp
+	$(AM_V_at)mv $@.tmp $@
+
+# lighttpd fixes the name, status and ".html"; the content is JSON.
+errorsdir = $(datadir)/librapi/errors
+errors_DATA = \
+	%D%/errors/400.html \
+	%D%/errors/403.html \
+	%D%/errors/404.html \
+	%D%/errors/405.html \
+	%D%/errors/408.html \
+	%D%/errors/411.html \
+	%D%/errors/412.html \
+	%D%/errors/413.html \
+	%D%/errors/414.html \
+	%D%/errors/415.html \
+	%D%/errors/416.html \
+	%D%/errors/417.html \
+	%D%/errors/421.html \
+	%D%/errors/429.html \
+	%D%/errors/431.html \
+	%D%/errors/500.html \
+	%D%/errors/501.html \
+	%D%/errors/502.html \
+	%D%/errors/503.html \
+	%D%/errors/504.html \
+	%D%/errors/505.html
+
+$(errors_DATA): %D%/errors.txt %D%/errors.awk
+	$(AM_V_GEN)$(MKDIR_P) $(@D)
+	$(AM_V_at)status=`basename $@ .html` && \
+		$(AWK) -v status=$$status -f $(srcdir)/%D%/errors.awk \
+			$(srcdir)/%D%/errors.txt >$@.tmp
+	$(AM_V_at)mv $@.tmp $@
+
+CLEANFILES += %D%/settings.sh $(errors_DATA)
+EXTRA_DIST += \
+	%D%/errors.awk \
+	%D%/errors.txt \
+	%D%/run \
+	%D%/settings.sh.in
+
+# The service from the build folder, in the foreground: make run PORT=8081
+PORT = 8080
+
+.PHONY: run
+run: all
+	@LIGHTTPD='$(LIGHTTPD)' CURL='$(CURL)' LIGHTTPD_PORT='$(PORT)' \
+		$(SHELL) $(srcdir)/%D%/run '$(abs_builddir)'

@@ -1,0 +1,530 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""
+What the end-to-end tests share: a real service in a folder of its own, an
+HTTP client that sends a target byte for byte, and a TAP printer for unittest.
+
+    class Keys(librapi.TestCase):
+        def test_what_was_put_is_read(self):
+            service = self.service()
+            service.put("/v1/kv/a", b"x")
+
+    if __name__ == "__main__":
+        librapi.main()
+
+Test names are sentences.  Everything that a test starts is killed when it
+ends, however it ends, and nothing waits for ever.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import unittest
+
+BUILD = os.environ.get("LIBRAPI_BUILD_DIR", os.getcwd())
+SOURCE = os.environ.get("LIBRAPI_SOURCE_DIR", os.getcwd())
+LIGHTTPD = os.environ.get("LIGHTTPD") or shutil.which(
+    "lighttpd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+PROGRAM = os.path.join(BUILD, "app", "librapi")
+
+TIMEOUT = 60            # seconds that a start, a stop or an answer may take
+FILE_TIMEOUT = 600      # and all tests of a file together
+# In front of a command: the kernel kills it when we die.
+DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
+
+
+def wait_until(true, what, timeout=TIMEOUT):
+    """Wait until true() is, and return it."""
+    deadline = time.monotonic() + timeout
+    while True:
+        result = true()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(0.01)
+
+
+# An address of this process alone: on it nobody else takes a port that was
+# free a moment ago, be it for listening or for a connection of its own.
+ADDRESS = "127.%d.%d.%d" % (os.getpid() >> 14 & 127 | 128,
+                            os.getpid() >> 7 & 127, os.getpid() & 127 | 128)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind((ADDRESS, 0))
+        return s.getsockname()[1]
+
+
+def quote(key):
+    """Percent-encode every byte of a key that a URL can't hold as it is."""
+    plain = (b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+             b"0123456789-._~/")
+    return "".join(chr(c) if c in plain else "%%%02X" % c for c in key)
+
+
+class Response:
+    """One answer: status, header fields (names in lower case), body."""
+
+    def __init__(self, status, fields, body):
+        self.status = status
+        self.fields = fields
+        self.body = body
+
+    def __getitem__(self, name):
+        return self.fields.get(name.lower())
+
+    def __repr__(self):
+        return f"<{self.status} {self.fields} {self.body[:300]!r}>"
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def revision(self):
+        return int(self["ETag"].strip('"'))
+
+
+class Connection:
+    """One connection, kept open; what goes out is exactly what is given."""
+
+    def __init__(self, port, timeout=TIMEOUT):
+        self.socket = socket.create_connection((ADDRESS, port), timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.pending = b""
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, raw):
+        self.socket.sendall(raw)
+
+    def fill(self):
+        piece = self.socket.recv(1 << 20)
+        if not piece:
+            raise ConnectionError("the server closed the connection")
+        self.pending += piece
+
+    def read_head(self):
+        while b"\r\n\r\n" not in self.pending:
+            self.fill()
+        head, self.pending = self.pending.split(b"\r\n\r\n", 1)
+        lines = head.decode("latin-1").split("\r\n")
+        fields = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            name, value = name.strip().lower(), value.strip()
+            fields[name] = (fields[name] + ", " if name in fields else "") \
+                + value
+        return int(lines[0].split(" ")[1]), fields
+
+    def read_exactly(self, size):
+        pieces = [self.pending]
+        have = len(self.pending)
+        while have < size:
+            piece = self.socket.recv(1 << 20)
+            if not piece:
+                raise ConnectionError("the answer ended early")
+            pieces.append(piece)
+            have += len(piece)
+        data = b"".join(pieces)
+        self.pending = data[size:]
+        return data[:size]
+
+    def read_chunks(self):
+        body = b""
+        while True:
+            while b"\r\n" not in self.pending:
+                self.fill()
+            line, self.pending = self.pending.split(b"\r\n", 1)
+            size = int(line.split(b";")[0], 16)
+            body += self.read_exactly(size)
+            self.read_exactly(2)
+            if size == 0:
+                return body
+
+    def receive(self, head_only=False):
+        status, fields = self.read_head()
+        while status < 200:
+            status, fields = self.read_head()
+        body = b""
+        if head_only or status in (204, 304):
+            pass
+        elif fields.get("transfer-encoding", "").lower() == "chunked":
+            body = self.read_chunks()
+        elif "content-length" in fields:
+            body = self.read_exactly(int(fields["content-length"]))
+        else:
+            raise AssertionError(f"no length in {status} {fields}")
+        return Response(status, fields, body)
+
+    def request(self, method, target, body=None, headers=None):
+        if isinstance(target, str):
+            target = target.encode("latin-1")
+        lines = [method.encode() + b" " + target + b" HTTP/1.1",
+                 b"Host: localhost"]
+        for name, value in (headers or {}).items():
+            lines.append(f"{name}: {value}".encode("latin-1"))
+        if body is not None:
+            lines.append(b"Content-Length: %d" % len(body))
+        self.send(b"\r\n".join(lines) + b"\r\n\r\n" + (body or b""))
+        return self.receive(head_only=method == "HEAD")
+
+
+def environment(folder, settings):
+    """The environment with these settings (`value_max_bytes=1`) only."""
+    env = {name: value for name, value in os.environ.items()
+           if not name.startswith(("LIBRAPI_", "LIGHTTPD_"))}
+    env["LIBRAPI_DATA_DIR"] = os.path.join(folder, "data")
+    env["LIBRAPI_RUN_DIR"] = os.path.join(folder, "run")
+    for name, value in settings.items():
+        env["LIBRAPI_" + name.upper()] = str(value)
+    return env
+
+
+def run(folder, *arguments, stdin=None, **settings):
+    """Run the program to its end: a CompletedProcess, output as bytes."""
+    return subprocess.run(DIES_WITH_US + [PROGRAM, *arguments],
+                          input=stdin or b"", capture_output=True,
+                          env=environment(folder, settings),
+                          timeout=TIMEOUT)
+
+
+def _stat(pid):
+    """(parent, state, name) of a process, or None when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as f:
+            text = f.read()
+    except OSError:
+        return None
+    name = text[text.index("(") + 1:text.rindex(")")]
+    state, parent = text[text.rindex(")") + 2:].split()[:2]
+    return int(parent), state, name
+
+
+def parent(pid):
+    return _stat(pid)[0]
+
+
+def processes_in(folder):
+    """Pids of every librapi and lighttpd that was started in the folder."""
+    mark = f"LIBRAPI_DATA_DIR={folder}".encode()
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{entry}/environ", "rb") as f:
+                text = f.read()
+        except OSError:
+            continue
+        if mark in text:
+            found.append(int(entry))
+    return found
+
+
+class Service:
+    """
+    A service in a folder.  mode "spawn": lighttpd starts librapi, as `make
+    run` does; "connect": librapi has a socket of its own, lighttpd connects.
+    """
+
+    def __init__(self, folder, mode="spawn", **settings):
+        self.folder = folder
+        self.mode = mode
+        self.settings = settings
+        self.port = free_port()
+        self.lighttpd = None
+        self.program = None
+        self.log_path = os.path.join(folder, "log")
+
+    # Starting and stopping
+
+    def environment(self):
+        env = environment(self.folder, self.settings)
+        env["LIGHTTPD_BIND"] = ADDRESS
+        env["LIGHTTPD_PORT"] = str(self.port)
+        env["LIGHTTPD_SOCKET"] = os.path.join(self.folder, "s")
+        env["LIGHTTPD_PROGRAM"] = PROGRAM
+        env["LIGHTTPD_ERRORS"] = os.path.join(BUILD, "lighttpd", "errors")
+        return env
+
+    def start_process(self, command):
+        with open(self.log_path, "ab") as log:
+            return subprocess.Popen(DIES_WITH_US + command, stdout=log,
+                                    stderr=log, stdin=subprocess.DEVNULL,
+                                    env=self.environment())
+
+    def start_program(self):
+        self.program = self.start_process(
+            [PROGRAM, "serve",
+             "--listen=unix:" + os.path.join(self.folder, "s")])
+
+    def start_lighttpd(self):
+        conf = os.path.join(BUILD, "lighttpd", self.mode + ".conf")
+        self.lighttpd = self.start_process([LIGHTTPD, "-D", "-f", conf])
+
+    def start(self):
+        if self.mode == "connect":
+            self.start_program()
+        self.start_lighttpd()
+        self.wait_ready()
+        return self
+
+    def wait_ready(self):
+        wait_until(self.ready, "ready; log: " + self.log())
+
+    def ready(self):
+        for process in (self.lighttpd, self.program):
+            if process and process.poll() is not None:
+                raise AssertionError("did not start: " + self.log())
+        try:
+            return self.request("GET", "/readyz").status == 200 \
+                and self.is_complete()
+        except OSError:
+            return False
+
+    def is_complete(self):
+        """One worker is enough to answer; tests may want to see them all."""
+        return "workers" not in self.settings \
+            or len(self.workers()) == self.settings["workers"]
+
+    def stop(self):
+        """Gracefully; until the last process has gone."""
+        if self.lighttpd:
+            self.lighttpd.send_signal(signal.SIGINT)
+            self.lighttpd.wait(TIMEOUT)
+        if self.program:
+            self.program.terminate()
+            self.program.wait(TIMEOUT)
+        wait_until(lambda: not processes_in(self.folder),
+                   "all stopped; log: " + self.log())
+        self.lighttpd = self.program = None
+
+    def kill(self):
+        """SIGKILL to all at once."""
+        for process in (self.lighttpd, self.program):
+            if process and process.poll() is None:
+                process.kill()
+        for process in (self.lighttpd, self.program):
+            if process:
+                process.wait(TIMEOUT)
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            pids = processes_in(self.folder)
+            if not pids:
+                break
+            assert time.monotonic() < deadline
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.005)
+        self.lighttpd = self.program = None
+
+    # Looking inside
+
+    def log(self):
+        try:
+            with open(self.log_path, encoding="utf-8",
+                      errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def end(self):
+        """The end of a test: kill what is left, and look at the log once."""
+        self.kill()
+        log = self.log()
+        for sign in ("Sanitizer", "runtime error:", "Assertion"):
+            if sign in log:
+                raise AssertionError(log)
+
+    def wait_log(self, text, timeout=TIMEOUT):
+        wait_until(lambda: text in self.log(), f"{text!r} in the log",
+                   timeout)
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def supervisor(self):
+        with open(self.path("run", "librapi.pid"), encoding="ascii") as f:
+            return int(f.read())
+
+    def children(self, role):
+        parent = self.supervisor()
+        found = []
+        for entry in os.listdir("/proc"):
+            stat = _stat(entry) if entry.isdigit() else None
+            if stat and stat[0] == parent and stat[1] != "Z" \
+                    and stat[2] == role:
+                found.append(int(entry))
+        return sorted(found)
+
+    def workers(self):
+        return self.children("worker")
+
+    # Requests, each on a connection of its own
+
+    def connect(self):
+        return Connection(self.port)
+
+    def request(self, method, target, body=None, headers=None):
+        connection = self.connect()
+        try:
+            return connection.request(method, target, body, headers)
+        finally:
+            connection.close()
+
+    def get(self, target, **headers):
+        return self.request("GET", target, headers=_names(headers))
+
+    def put(self, target, body, **headers):
+        return self.request("PUT", target, body, _names(headers))
+
+    def delete(self, target, **headers):
+        return self.request("DELETE", target, headers=_names(headers))
+
+
+def _names(headers):
+    """if_match="…" is the field If-Match."""
+    return {name.replace("_", "-").title(): value
+            for name, value in headers.items()}
+
+
+class TestCase(unittest.TestCase):
+    longMessage = True
+
+    def folder(self):
+        folder = tempfile.mkdtemp(prefix="librapi-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def service(self, mode="spawn", start=True, **settings):
+        service = Service(self.folder(), mode, **settings)
+        self.addCleanup(service.end)
+        return service.start() if start else service
+
+    def assert_problem(self, response, status, code=None):
+        """An error, told as RFC 9457 wants it."""
+        self.assertEqual(response.status, status, response)
+        self.assertEqual(response["Content-Type"], "application/problem+json",
+                         response)
+        problem = response.json
+        self.assertEqual(problem["status"], status)
+        self.assertTrue(problem["title"])
+        if code:
+            self.assertEqual(problem["code"], code)
+        return problem
+
+
+class SharedService(TestCase):
+    """Tests that get by with one service, each with keys of its own."""
+
+    settings = {}
+    mode = "spawn"
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.mkdtemp(prefix="librapi-")
+        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+        cls.s = Service(folder, cls.mode, **cls.settings)
+        cls.addClassCleanup(cls.s.end)
+        cls.s.start()
+
+
+def in_parallel(count, work, timeout=TIMEOUT):
+    """Run work(0) … work(count - 1) in threads; the first failure is ours."""
+    failures = []
+
+    def call(i):
+        try:
+            work(i)
+        except BaseException as e:
+            failures.append(e)
+
+    threads = [threading.Thread(target=call, args=(i,), daemon=True)
+               for i in range(count)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + timeout
+    for thread in threads:
+        thread.join(max(0, deadline - time.monotonic()))
+        if thread.is_alive():
+            raise AssertionError(f"a thread is not done after {timeout} s")
+    if failures:
+        raise failures[0]
+
+
+class TapResult(unittest.TestResult):
+    def __init__(self):
+        super().__init__()
+        self.number = 0
+
+    def line(self, result, test, note=""):
+        self.number += 1
+        method = getattr(test, "_testMethodName", None)
+        name = method.removeprefix("test_").replace("_", " ") if method \
+            else str(test)
+        print(f"{result} {self.number} - {name}{note}", flush=True)
+
+    def explain(self, error):
+        for line in "".join(traceback.format_exception(*error)).splitlines():
+            print("# " + line)
+        sys.stdout.flush()
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.line("ok", test)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.explain(err)
+        self.line("not ok", test)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.explain(err)
+        self.line("not ok", test)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.line("ok", test, " # SKIP " + reason)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            self.explain(err)
+            self.line("not ok", test, f" {dict(subtest.params)}")
+
+
+def _too_late(_signal, _frame):
+    raise AssertionError(f"all tests together take over {FILE_TIMEOUT} s")
+
+
+def main():
+    signal.signal(signal.SIGALRM, _too_late)
+    signal.setitimer(signal.ITIMER_REAL, FILE_TIMEOUT, 30)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        signal.signal(getattr(signal, name), lambda *_: sys.exit(1))
+    if not LIGHTTPD:
+        print("1..0 # SKIP lighttpd is not installed")
+        return
+    names = sys.argv[1:] or None
+    loader = unittest.defaultTestLoader
+    suite = loader.loadTestsFromNames(names, sys.modules["__main__"]) \
+        if names else loader.loadTestsFromModule(sys.modules["__main__"])
+    result = TapResult()
+    suite.run(result)
+    print(f"1..{result.number}", flush=True)
+    sys.exit(not result.wasSuccessful())

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checkpoints and splitting tables while clients read and write."""
+
+import glob
+import os
+import random
+import shutil
+import subprocess
+import threading
+import time
+
+import librapi
+
+WRITERS = 4
+KEYS = 150              # of each writer
+ROUNDS = 4
+
+SMALL = {
+    "value_max_bytes": 16384,
+    "journal_segment_bytes": 65536,
+    "journal_max_bytes": 1048576,
+    "table_max_keys": 64,
+    "checkpoint_idle_ms": 50,
+    "workers": 3,
+}
+
+
+def key(i, n):
+    return f"/v1/kv/w{i}/{n * 7919 % KEYS:04d}"
+
+
+def size(entry):
+    """Of a table, which a checkpoint may just have replaced."""
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+class Checkpoint(librapi.TestCase):
+    def tables(self, service):
+        with open(service.path("data", "MANIFEST"), encoding="ascii") as f:
+            return [line.split()[1] for line in f
+                    if line.startswith("table ")]
+
+    def write(self, service, i, model):
+        connection = service.connect()
+        for r in range(ROUNDS):
+            for n in range(KEYS):
+                target = key(i, n)
+                if r and n % 10 == r:
+                    answer = connection.request("DELETE", target)
+                    model.pop(target, None)
+                    assert answer.status in (204, 404), answer
+                    continue
+                value = random.randbytes(random.choice((0, 10, 300, 3000)))
+                answer = connection.request("PUT", target, value)
+                assert answer.status in (201, 204), answer
+                model[target] = value
+                got = connection.request("GET", target)
+                assert got.body == value, f"{target} is not what was put"
+        connection.close()
+
+    def read(self, service, stop, models):
+        """Nothing that is read was never written."""
+        connection = service.connect()
+        while not stop.is_set():
+            target = key(random.randrange(WRITERS), random.randrange(KEYS))
+            got = connection.request("GET", target)
+            assert got.status in (200, 404), got
+        connection.close()
+
+    def verify(self, service, models):
+        connection = service.connect()
+        for i, model in enumerate(models):
+            for n in range(KEYS):
+                target = key(i, n)
+                got = connection.request("GET", target)
+                if target in model:
+                    self.assertEqual(got.body, model[target], target)
+                else:
+                    self.assertEqual(got.status, 404, target)
+        connection.close()
+
+    def test_tables_split_under_load_and_all_values_are_right(self):
+        service = self.service(**SMALL)
+        models = [{} for _ in range(WRITERS)]
+        stop = threading.Event()
+        reader = threading.Thread(target=self.read, daemon=True,
+                                  args=(service, stop, models))
+        reader.start()
+        librapi.in_parallel(
+            WRITERS, lambda i: self.write(service, i, models[i]), 120)
+        stop.set()
+        reader.join(librapi.TIMEOUT)
+        librapi.wait_until(lambda: len(self.tables(service)) > 3,
+                           "several tables; log: " + service.log())
+        self.verify(service, models)
+        self.read_by_gdbmtool(service)
+        service.stop()
+        done = librapi.run(service.folder, "check", **SMALL)
+        self.assertEqual(done.returncode, 0, done)
+        service.start()
+        self.verify(service, models)
+
+    def read_by_gdbmtool(self, service):
+        """Any table, while the service has it open."""
+        tool = shutil.which("gdbmtool")
+        if not tool:
+            self.skipTest("gdbmtool is not installed")
+
+        def count():
+            table = glob.glob(service.path("data", "table-*.gdbm"))[0]
+            done = subprocess.run([tool, "-r", table, "count"],
+                                  capture_output=True,
+                                  timeout=librapi.TIMEOUT)
+            return done.returncode == 0 and done.stdout
+
+        self.assertRegex(librapi.wait_until(count, "gdbmtool reads a table"),
+                         rb"[1-9][0-9]*")
+
+    def test_a_killed_service_with_many_tables_comes_back(self):
+        service = self.service(**SMALL)
+        models = [{} for _ in range(WRITERS)]
+        librapi.in_parallel(
+            WRITERS, lambda i: self.write(service, i, models[i]), 120)
+        for _ in range(3):
+            service.kill()
+            service.start()
+            self.verify(service, models)
+
+    def test_disk_use_is_bounded_by_what_is_alive(self):
+        service = self.service(**SMALL)
+        connection = service.connect()
+        for n in range(400):
+            answer = connection.request("PUT", f"/v1/kv/same{n % 4}",
+                                        random.randbytes(8000))
+            self.assertIn(answer.status, (201, 204))
+        connection.close()
+
+        def used():
+            with os.scandir(service.path("data")) as entries:
+                return sum(size(entry) for entry in entries
+                           if entry.name.startswith("table-"))
+
+        librapi.wait_until(lambda: 0 < used() < 400 * 8000 / 4,
+                           "tables of a bounded size", 10)
+
+
+if __name__ == "__main__":
+    librapi.main()

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""check, dump and load, and what the program tells about itself."""
+
+import glob
+import os
+import subprocess
+
+import librapi
+from librapi import quote
+
+PAIRS = [
+    (b"plain", b"text", "text/plain"),
+    (b"empty", b"", None),
+    (b"\xff\x00", bytes(range(256)), "image/png"),
+    ("schlüssel/ä".encode(), "wört".encode(), "text/plain; charset=utf-8"),
+    (b"long", b"x" * 300000, None),
+    (b"k" * 1024, b"1", None),
+]
+
+
+class Offline(librapi.TestCase):
+    def filled(self):
+        service = self.service()
+        for key, value, type_ in PAIRS:
+            headers = {"content_type": type_} if type_ else {}
+            answer = service.put("/v1/kv/" + quote(key), value, **headers)
+            self.assertEqual(answer.status, 201)
+        service.put("/v1/kv/brief?ttl=3600", b"x")
+        service.put("/v1/kv/gone", b"x")
+        service.delete("/v1/kv/gone")
+        return service
+
+    def test_a_dump_loads_into_another_store(self):
+        first = self.filled()
+        first.stop()
+        dump = librapi.run(first.folder, "dump")
+        self.assertEqual(dump.returncode, 0, dump)
+        second = self.service(start=False)
+        load = librapi.run(second.folder, "load", stdin=dump.stdout)
+        self.assertEqual(load.returncode, 0, load)
+        second.start()
+        for key, value, type_ in PAIRS:
+            got = second.get("/v1/kv/" + quote(key))
+            self.assertEqual(got.body, value, key)
+            self.assertEqual(got["Content-Type"],
+                             type_ or "application/octet-stream")
+        self.assertTrue(second.get("/v1/kv/brief")["Librapi-Expires"])
+        self.assertEqual(second.get("/v1/kv/gone").status, 404)
+        second.stop()
+        again = librapi.run(second.folder, "dump")
+        self.assertEqual(len(again.stdout.splitlines()),
+                         len(dump.stdout.splitlines()))
+
+    def test_a_killed_service_can_be_dumped(self):
+        service = self.filled()
+        service.kill()
+        dump = librapi.run(service.folder, "dump")
+        self.assertEqual(dump.returncode, 0, dump)
+        self.assertIn(b'"plain"', dump.stdout)
+
+    def test_a_cut_off_dump_does_not_load(self):
+        service = self.filled()
+        service.stop()
+        dump = librapi.run(service.folder, "dump").stdout
+        other = self.folder()
+        load = librapi.run(other, "load", stdin=dump[:len(dump) // 2])
+        self.assertEqual(load.returncode, 1, load)
+        self.assertTrue(load.stderr)
+
+    def test_check_is_content_with_a_sound_store(self):
+        service = self.filled()
+        service.stop()
+        done = librapi.run(service.folder, "check")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(len(done.stdout.splitlines()), 1)
+
+    def test_check_finds_a_changed_byte(self):
+        service = self.filled()
+        service.stop()
+        path = glob.glob(service.path("data", "table-*.gdbm"))[0]
+        with open(path, "r+b") as f:
+            text = f.read()
+            f.seek(text.index(b"x" * 1000) + 500)
+            f.write(b"y")
+        done = librapi.run(service.folder, "check")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(os.path.basename(path).encode(), done.stdout)
+
+    def test_a_store_in_use_is_refused(self):
+        service = self.filled()
+        for command in ("dump", "check", "load"):
+            done = librapi.run(service.folder, command, lock_timeout_ms=100)
+            self.assertEqual(done.returncode, 1, (command, done))
+            self.assertIn(str(service.supervisor()).encode(), done.stderr)
+
+
+class Program(librapi.TestCase):
+    def test_it_tells_its_version(self):
+        done = librapi.run(self.folder(), "--version")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, rb"^librapi [0-9]+\.[0-9]+")
+
+    def test_help_names_commands_and_settings(self):
+        done = librapi.run(self.folder(), "--help")
+        self.assertEqual(done.returncode, 0)
+        for word in (b"serve", b"check", b"dump", b"load", b"data-dir",
+                     b"value-max-bytes"):
+            self.assertIn(word, done.stdout)
+
+    def test_the_settings_are_printed_with_where_they_come_from(self):
+        folder = self.folder()
+        path = os.path.join(folder, "conf")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("# a comment\nworkers = 3\nround-max = 7\n")
+        done = librapi.run(folder, "--print-config", "--log-level=warn",
+                           config_file=path, workers=5)
+        self.assertEqual(done.returncode, 0, done)
+        lines = {line.split(" ")[0]: line
+                 for line in done.stdout.decode().splitlines()}
+        for name, value, source in (("workers", "5", "environment"),
+                                    ("round-max", "7", "file"),
+                                    ("log-level", "warn", "flag"),
+                                    ("engine", "gdbm", "default")):
+            self.assertIn(value, lines[name])
+            self.assertIn(source, lines[name])
+
+    def test_check_config_says_what_is_wrong(self):
+        self.assertEqual(
+            librapi.run(self.folder(), "--check-config").returncode, 0)
+        done = librapi.run(self.folder(), "--check-config", workers="x")
+        self.assertEqual(done.returncode, 2)
+        self.assertTrue(done.stderr)
+
+    def test_an_output_that_can_not_be_written_is_a_failure(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([librapi.PROGRAM, "--help"], stdout=full,
+                                  stderr=subprocess.PIPE,
+                                  timeout=librapi.TIMEOUT)
+        self.assertEqual(done.returncode, 1)
+
+
+if __name__ == "__main__":
+    librapi.main()

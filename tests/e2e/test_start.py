@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What keeps the service from starting, and that it says so in a sentence."""
+
+import os
+import signal
+import socket
+import subprocess
+
+import librapi
+
+RUN = os.path.join(librapi.SOURCE, "lighttpd", "run")
+
+
+class Refusals(librapi.TestCase):
+    def refused(self, folder, *arguments, says, status=1, **settings):
+        done = librapi.run(folder, "serve", *arguments, **settings)
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, status, text)
+        for piece in says:
+            self.assertIn(piece, text)
+        return text
+
+    def listen(self, folder):
+        return "--listen=unix:" + os.path.join(folder, "s")
+
+    def test_an_unknown_setting_is_refused(self):
+        self.refused(self.folder(), status=2, tabel_max_keys=1,
+                     says=["LIBRAPI_TABEL_MAX_KEYS"])
+        self.refused(self.folder(), "--tabel-max-keys=1", status=2,
+                     says=["tabel-max-keys"])
+
+    def test_a_bad_value_is_refused_with_what_is_allowed(self):
+        for name, value in (("workers", "many"), ("workers", "-1"),
+                            ("workers", "100000"), ("log_level", "loud"),
+                            ("value_max_bytes", ""), ("listen", "tcp:80"),
+                            ("require_conditions", "maybe"),
+                            ("engine", "etcd")):
+            with self.subTest(name=name, value=value):
+                flag = name.replace("_", "-")
+                text = self.refused(self.folder(), status=2, says=[],
+                                    **{name: value})
+                self.assertTrue(flag in text or name.upper() in text, text)
+
+    def test_an_unknown_command_is_refused(self):
+        done = librapi.run(self.folder(), "server")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"server", done.stderr)
+
+    def test_without_a_socket_it_says_how_to_start(self):
+        self.refused(self.folder(), says=["make run", "--listen=unix:"])
+
+    def test_a_data_folder_that_can_not_be_written_is_refused(self):
+        folder = self.folder()
+        data = os.path.join(folder, "data")
+        os.mkdir(data, 0o555)
+        command = librapi.DIES_WITH_US + [librapi.PROGRAM, "serve",
+                                          self.listen(folder)]
+        if os.geteuid() == 0:
+            nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+            os.chmod(folder, 0o755)
+            command[1:1] = nobody
+            reachable = subprocess.run(
+                ["setpriv", *nobody, librapi.PROGRAM, "--version"],
+                capture_output=True, timeout=librapi.TIMEOUT)
+            if reachable.returncode:
+                self.skipTest("nobody can't run the program where it is")
+        done = subprocess.run(command, capture_output=True,
+                              timeout=librapi.TIMEOUT,
+                              env=librapi.environment(folder, {}))
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(data.encode(), done.stderr)
+        self.assertIn(b"data-dir", done.stderr)
+
+    def test_a_data_folder_that_is_a_file_is_refused(self):
+        folder = self.folder()
+        with open(os.path.join(folder, "data"), "w", encoding="ascii"):
+            pass
+        self.refused(folder, self.listen(folder),
+                     says=[os.path.join(folder, "data")])
+
+    def test_a_foreign_or_damaged_manifest_is_refused_and_kept(self):
+        for text, says in (("not ours\n", "MANIFEST"),
+                           ("librapi-manifest 999\n", "another format version")):
+            folder = self.folder()
+            path = os.path.join(folder, "data", "MANIFEST")
+            os.mkdir(os.path.dirname(path))
+            with open(path, "w", encoding="ascii") as f:
+                f.write(text)
+            self.refused(folder, self.listen(folder), says=[says])
+            with open(path, encoding="ascii") as f:
+                self.assertEqual(f.read(), text)
+
+    def test_a_second_service_on_the_data_is_refused_naming_the_first(self):
+        service = self.service()
+        service.put("/v1/kv/a", b"1")
+        pid = service.supervisor()
+        self.refused(service.folder, "--listen=unix:" + service.path("t"),
+                     says=[str(pid)], lock_timeout_ms=100)
+        self.assertEqual(service.supervisor(), pid)
+        self.assertEqual(service.get("/v1/kv/a").body, b"1")
+
+    def test_a_socket_in_use_is_refused_naming_its_owner(self):
+        folder = self.folder()
+        path = os.path.join(folder, "s")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(path)
+            s.listen()
+            self.refused(folder, self.listen(folder),
+                         says=[path, str(os.getpid())])
+            self.assertTrue(os.path.exists(path))
+
+    def test_a_path_that_is_no_socket_is_left_alone(self):
+        folder = self.folder()
+        path = os.path.join(folder, "s")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("precious")
+        self.refused(folder, self.listen(folder), says=[path])
+        with open(path, encoding="ascii") as f:
+            self.assertEqual(f.read(), "precious")
+
+    def test_a_socket_that_is_left_over_is_replaced(self):
+        service = self.service("connect")
+        service.put("/v1/kv/a", b"1")
+        service.kill()
+        self.assertTrue(os.path.exists(service.path("s")))
+        service.start()
+        self.assertEqual(service.get("/v1/kv/a").body, b"1")
+
+
+class Run(librapi.TestCase):
+    """`make run`, without make."""
+
+    def start(self, folder, port):
+        env = librapi.environment(folder, {})
+        env.update(LIGHTTPD=librapi.LIGHTTPD, LIGHTTPD_PORT=str(port),
+                   LIGHTTPD_BIND=librapi.ADDRESS)
+        return subprocess.Popen(
+            librapi.DIES_WITH_US + ["sh", RUN, librapi.BUILD], env=env,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def test_a_port_in_use_is_refused(self):
+        with socket.socket() as s:
+            s.bind((librapi.ADDRESS, 0))
+            s.listen()
+            port = s.getsockname()[1]
+            process = self.start(self.folder(), port)
+            output, _ = process.communicate(timeout=librapi.TIMEOUT)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn(f"port {port} is in use".encode(), output)
+
+    def test_it_serves_until_it_is_interrupted_and_loses_nothing(self):
+        service = self.service(start=False)
+        for value in (b"first", b"second"):
+            process = self.start(service.folder, service.port)
+            service.wait_ready()
+            if value == b"second":
+                self.assertEqual(service.get("/v1/kv/a").body, b"first")
+            service.put("/v1/kv/a", value)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=librapi.TIMEOUT)
+            self.assertEqual(process.returncode, 0, output)
+            self.assertFalse(librapi.processes_in(service.folder))
+        dump = librapi.run(service.folder, "dump")
+        self.assertIn(b"second", dump.stdout)
+
+
+if __name__ == "__main__":
+    librapi.main()

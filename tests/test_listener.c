@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+static void setting(char *out, size_t size, const char *path)
+{
+	snprintf(out, size, "unix:%s", path);
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int failed;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	failed = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	close(fd);
+	return failed;
+}
+
+static void a_socket_is_made_that_others_can_connect_to(void)
+{
+	const char *path = harness_path("s");
+	char listen[256];
+	struct stat st;
+	int fd;
+
+	setting(listen, sizeof(listen), path);
+	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &fd), ERR_OK);
+	CU_ASSERT(fd > STDERR_FILENO);
+	CU_ASSERT(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	CU_ASSERT(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	CU_ASSERT_EQUAL(stat(path, &st), 0);
+	CU_ASSERT_EQUAL(st.st_mode & 0777, 0660);
+	CU_ASSERT_EQUAL(connect_to(path), 0);
+	listener_close(listen, &fd);
+	CU_ASSERT_EQUAL(fd, -1);
+	CU_ASSERT_EQUAL(access(path, F_OK), -1);
+}
+
+static void the_umask_is_left_as_it_was(void)
+{
+	char listen[256];
+	mode_t before = umask(027);
+	int fd;
+
+	setting(listen, sizeof(listen), harness_path("s"));
+	CU_ASSERT_EQUAL(listener_open(listen, &fd), ERR_OK);
+	CU_ASSERT_EQUAL(umask(before), 027);
+	listener_close(listen, &fd);
+}
+
+static void a_socket_that_nobody_listens_on_is_replaced(void)
+{
+	const char *path = harness_path("s");
+	char listen[256];
+	int first;
+	int second;
+
+	setting(listen, sizeof(listen), path);
+	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &first), ERR_OK);
+	close(first); /* as when the process is killed */
+	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &second), ERR_OK);
+	CU_ASSERT_EQUAL(connect_to(path), 0);
+	listener_close(listen, &second);
+}
+
+static void a_socket_in_use_is_left_alone(void)
+{
+	const char *path = harness_path("s");
+	char listen[256];
+	int first;
+	int second;
+
+	setting(listen, sizeof(listen), path);
+	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &first), ERR_OK);
+	CU_ASSERT_EQUAL(listener_open(listen, &second), ERR_OWNED);
+	CU_ASSERT_EQUAL(second, -1);
+	CU_ASSERT_EQUAL(connect_to(path), 0);
+	listener_close(listen, &first);
+}
+
+static void what_is_no_socket_is_left_alone(void)
+{
+	const char *path = harness_path("s");
+	char listen[256];
+	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	struct stat st;
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL(write(fd, "precious", 8), 8);
+	close(fd);
+	setting(listen, sizeof(listen), path);
+	CU_ASSERT_EQUAL(listener_open(listen, &fd), ERR_ACCESS);
+	CU_ASSERT_EQUAL(fd, -1);
+	CU_ASSERT_EQUAL(stat(path, &st), 0);
+	CU_ASSERT_EQUAL(st.st_size, 8);
+}
+
+static void a_folder_that_is_missing_is_no_access(void)
+{
+	char listen[256];
+	int fd;
+
+	setting(listen, sizeof(listen), harness_path("missing/s"));
+	CU_ASSERT_EQUAL(listener_open(listen, &fd), ERR_ACCESS);
+	CU_ASSERT_EQUAL(fd, -1);
+}
+
+static void a_path_has_107_bytes_at_most(void)
+{
+	char name[200];
+	char listen[512];
+	int fd;
+
+	for (size_t size = 107; size <= 108; size++) {
+		size_t folder = strlen(harness_tmpdir());
+
+		memset(name, 'x', sizeof(name));
+		CU_ASSERT_FATAL(folder + 1 < size);
+		name[size - folder - 1] = '\0';
+		setting(listen, sizeof(listen), harness_path(name));
+		CU_ASSERT_EQUAL(listener_open(listen, &fd),
+				size == 107 ? ERR_OK : ERR_ACCESS);
+		listener_close(listen, &fd);
+	}
+}
+
+/* Have `fd` as descriptor 0 while listener_open() looks at it. */
+static enum err open_inherited(int fd, int *out)
+{
+	int saved = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	enum err err;
+
+	dup2(fd, STDIN_FILENO);
+	err = listener_open("", out);
+	dup2(saved, STDIN_FILENO);
+	close(saved);
+	return err;
+}
+
+static void a_listening_socket_on_descriptor_0_is_taken_over(void)
+{
+	const char *path = harness_path("s");
+	char listen[256];
+	int made;
+	int fd;
+
+	setting(listen, sizeof(listen), path);
+	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &made), ERR_OK);
+	CU_ASSERT_EQUAL(open_inherited(made, &fd), ERR_OK);
+	CU_ASSERT(fd > STDERR_FILENO);
+	CU_ASSERT(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	close(made);
+	CU_ASSERT_EQUAL(connect_to(path), 0);
+	listener_close("", &fd);
+	CU_ASSERT_EQUAL(access(path, F_OK), 0); /* lighttpd's to remove */
+}
+
+static void descriptor_0_that_is_no_listening_socket_is_refused(void)
+{
+	int pair[2];
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int fd;
+
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	CU_ASSERT_EQUAL(open_inherited(null, &fd), ERR_ACCESS);
+	CU_ASSERT_EQUAL(open_inherited(pair[0], &fd), ERR_ACCESS);
+	CU_ASSERT_EQUAL(fd, -1);
+	close(pair[0]);
+	close(pair[1]);
+	close(null);
+}
+
+static const struct harness_test tests[] = {
+	HARNESS_TEST(a_socket_is_made_that_others_can_connect_to),
+	HARNESS_TEST(the_umask_is_left_as_it_was),
+	HARNESS_TEST(a_socket_that_nobody_listens_on_is_replaced),
+	HARNESS_TEST(a_socket_in_use_is_left_alone),
+	HARNESS_TEST(what_is_no_socket_is_left_alone),
+	HARNESS_TEST(a_folder_that_is_missing_is_no_access),
+	HARNESS_TEST(a_path_has_107_bytes_at_most),
+	HARNESS_TEST(a_listening_socket_on_descriptor_0_is_taken_over),
+	HARNESS_TEST(descriptor_0_that_is_no_listening_socket_is_refused),
+};
+
+int main(void)
+{
+	return harness_run("listener", tests, HARNESS_COUNT(tests));
+}

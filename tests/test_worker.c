@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A worker in a process of its own, as in the service, and a peer that
+ * speaks FastCGI to it, well or badly.  After every misdeed the worker has
+ * to answer the next request.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "harness.h"
+#include "listener.h"
+
+#define VALUE_MAX  65536
+#define TIMEOUT_MS 1000 /* request-timeout-ms of the worker */
+
+/* Record types and roles (FastCGI specification, section 8). */
+enum { BEGIN = 1, ABORT = 2, PARAMS = 4, STDIN = 5 };
+enum { RESPONDER = 1, AUTHORIZER = 2, FILTER = 3 };
+enum { KEEP_CONNECTION = 1 };
+
+static struct conf conf;
+
+static enum err failing_sync(struct store *store, uint64_t ticket)
+{
+	(void)store;
+	(void)ticket;
+	return ERR_IO;
+}
+
+struct fixture {
+	struct store *store;
+	char listen[256];
+	const char *path;
+	int listen_fd;
+	pid_t pid;
+};
+
+static void open_service(struct fixture *f)
+{
+	struct store_conf store_conf = service_store_conf(&conf);
+
+	f->path = harness_path("s");
+	snprintf(f->listen, sizeof(f->listen), "unix:%s", f->path);
+	CU_ASSERT_EQUAL_FATAL(store_open(&store_conf, &f->store), ERR_OK);
+	CU_ASSERT_EQUAL_FATAL(listener_open(f->listen, &f->listen_fd), ERR_OK);
+}
+
+static void start_worker(struct fixture *f)
+{
+	const struct service service = {
+		.conf = &conf,
+		.store = f->store,
+		.listen_fd = f->listen_fd,
+	};
+
+	f->pid = fork();
+	if (f->pid == 0)
+		_exit(worker_run(&service));
+	CU_ASSERT_FATAL(f->pid > 0);
+}
+
+static void start(struct fixture *f)
+{
+	open_service(f);
+	start_worker(f);
+}
+
+static void stop(struct fixture *f, int signal)
+{
+	int status = -1;
+
+	kill(f->pid, signal);
+	CU_ASSERT_EQUAL(waitpid(f->pid, &status, 0), f->pid);
+	CU_ASSERT_EQUAL(status, 0);
+	listener_close(f->listen, &f->listen_fd);
+	store_close(f->store);
+}
+
+/* The peer's side. */
+
+static int dial(const struct fixture *f)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval timeout = { .tv_sec = 20 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	CU_ASSERT_EQUAL_FATAL(
+		connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void send_all(int fd, const struct buf *bytes)
+{
+	size_t sent = 0;
+
+	while (sent < bytes->size) {
+		ssize_t n = send(fd, bytes->data + sent, bytes->size - sent,
+				 MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;
+		sent += (size_t)n;
+	}
+}
+
+static void record(struct buf *out, int type, struct view content)
+{
+	buf_add_char(out, 1);
+	buf_add_char(out, (char)type);
+	buf_add_char(out, 0);
+	buf_add_char(out, 1);
+	buf_add_char(out, (char)(content.size >> 8));
+	buf_add_char(out, (char)content.size);
+	buf_add_char(out, 0);
+	buf_add_char(out, 0);
+	buf_add_view(out, content);
+}
+
+static void begin(struct buf *out, int role, int flags)
+{
+	const char body[8] = { 0, (char)role, (char)flags };
+
+	record(out, BEGIN, (struct view){ body, sizeof(body) });
+}
+
+static void param(struct buf *out, const char *name, const char *value)
+{
+	buf_add_char(out, (char)strlen(name));
+	buf_add_char(out, (char)strlen(value));
+	buf_add_string(out, name);
+	buf_add_string(out, value);
+}
+
+static void params(struct buf *out, const char *method, const char *target,
+		   const char *length)
+{
+	struct buf list = BUF_EMPTY;
+
+	param(&list, "REQUEST_METHOD", method);
+	param(&list, "REQUEST_URI", target);
+	if (length)
+		param(&list, "CONTENT_LENGTH", length);
+	record(out, PARAMS, buf_view(&list));
+	record(out, PARAMS, (struct view){ 0 });
+	buf_release(&list);
+}
+
+/* All of a body in records, and the record that ends it. */
+static void body(struct buf *out, struct view bytes)
+{
+	while (bytes.size > 0) {
+		size_t piece = bytes.size < 60000 ? bytes.size : 60000;
+
+		record(out, STDIN, (struct view){ bytes.data, piece });
+		bytes.data = (const char *)bytes.data + piece;
+		bytes.size -= piece;
+	}
+	record(out, STDIN, bytes);
+}
+
+static void whole_request(struct buf *out, const char *method,
+			  const char *target, struct view content)
+{
+	char length[24];
+
+	snprintf(length, sizeof(length), "%zu", content.size);
+	begin(out, RESPONDER, 0);
+	params(out, method, target, length);
+	body(out, content);
+}
+
+/* Everything until the worker closes; the records' headers stay in. */
+static void receive(int fd, struct buf *out)
+{
+	ssize_t n;
+
+	do {
+		buf_reserve(out, 65536);
+		n = recv(fd, out->data + out->size, 65536, 0);
+		if (n > 0)
+			out->size += (size_t)n;
+	} while (n > 0);
+	if (n < 0 && errno == EAGAIN)
+		CU_FAIL("the worker neither answers nor closes");
+	close(fd);
+}
+
+static bool answered(struct buf *answer, const char *text)
+{
+	return memmem(answer->data, answer->size, text, strlen(text));
+}
+
+/* Send what is in `bytes`, and see `expected` in what comes back. */
+static bool exchange(const struct fixture *f, struct buf *bytes,
+		     const char *expected)
+{
+	struct buf answer = BUF_EMPTY;
+	int fd = dial(f);
+	bool ok;
+
+	send_all(fd, bytes);
+	shutdown(fd, SHUT_WR);
+	receive(fd, &answer);
+	ok = expected ? answered(&answer, expected) : !answer.size;
+	buf_release(&answer);
+	buf_release(bytes);
+	return ok;
+}
+
+static bool request(const struct fixture *f, const char *method,
+		    const char *target, struct view content,
+		    const char *expected)
+{
+	struct buf bytes = BUF_EMPTY;
+
+	whole_request(&bytes, method, target, content);
+	return exchange(f, &bytes, expected);
+}
+
+static bool get(const struct fixture *f, const char *target,
+		const char *expected)
+{
+	return request(f, "GET", target, (struct view){ 0 }, expected);
+}
+
+static bool put(const struct fixture *f, const char *target, const char *value,
+		const char *expected)
+{
+	return request(f, "PUT", target, view_of(value), expected);
+}
+
+/* Well-behaved peers */
+
+static void a_request_is_answered_and_the_connection_closed(void)
+{
+	struct fixture f;
+
+	start(&f);
+	CU_ASSERT(put(&f, "/v1/kv/a", "hello", "Status: 201 "));
+	CU_ASSERT(get(&f, "/v1/kv/a", "hello"));
+	CU_ASSERT(get(&f, "/v1/kv/b", "Status: 404 "));
+	stop(&f, CHILD_DRAIN);
+}
+
+static void a_peer_that_would_keep_the_connection_is_closed_too(void)
+{
+	struct fixture f;
+	struct buf bytes = BUF_EMPTY;
+	struct buf answer = BUF_EMPTY;
+	int fd;
+
+	start(&f);
+	begin(&bytes, RESPONDER, KEEP_CONNECTION);
+	params(&bytes, "GET", "/livez", NULL);
+	body(&bytes, (struct view){ 0 });
+	fd = dial(&f);
+	send_all(fd, &bytes);
+	receive(fd, &answer);
+	CU_ASSERT(answered(&answer, "Status: 200 "));
+	buf_release(&bytes);
+	buf_release(&answer);
+	stop(&f, CHILD_DRAIN);
+}
+
+static void values_of_many_records_go_in_and_come_out(void)
+{
+	static const size_t sizes[] = { 0,    1,    7,     8,     8183,
+					8184, 8192, 16384, 60000, VALUE_MAX };
+	struct fixture f;
+	char value[VALUE_MAX];
+
+	memset(value, 'v', sizeof(value));
+	start(&f);
+	for (size_t i = 0; i < HARNESS_COUNT(sizes); i++) {
+		struct view content = { value, sizes[i] };
+		char length[64];
+
+		CU_ASSERT(
+			request(&f, "PUT", "/v1/kv/a", content, "Status: 20"));
+		snprintf(length, sizeof(length), "Content-Length: %zu\r\n",
+			 sizes[i]);
+		CU_ASSERT(get(&f, "/v1/kv/a", length));
+	}
+	stop(&f, CHILD_DRAIN);
+}
+
+static void all_that_is_pending_is_answered(void)
+{
+	enum { PEERS = 200 }; /* more than one round takes */
+	struct fixture f;
+	int fds[PEERS];
+
+	open_service(&f);
+	for (int i = 0; i < PEERS; i++) {
+		struct buf bytes = BUF_EMPTY;
+		char target[32];
+
+		snprintf(target, sizeof(target), "/v1/kv/%d", i);
+		whole_request(&bytes, i % 3 ? "PUT" : "GET", target,
+			      view_of("x"));
+		fds[i] = dial(&f);
+		send_all(fds[i], &bytes);
+		buf_release(&bytes);
+	}
+	start_worker(&f);
+	for (int i = 0; i < PEERS; i++) {
+		struct buf answer = BUF_EMPTY;
+
+		receive(fds[i], &answer);
+		CU_ASSERT(answered(&answer,
+				   i % 3 ? "Status: 201 " : "Status: 404 "));
+		buf_release(&answer);
+	}
+	stop(&f, CHILD_DRAIN);
+}
+
+/* Leaving */
+
+static void what_is_pending_when_it_has_to_leave_is_answered(void)
+{
+	enum { PEERS = 20 };
+	static const int signals[] = { CHILD_DRAIN, CHILD_YIELD };
+
+	for (size_t n = 0; n < HARNESS_COUNT(signals); n++) {
+		struct fixture f;
+		int fds[PEERS];
+
+		open_service(&f);
+		for (int i = 0; i < PEERS; i++) {
+			struct buf bytes = BUF_EMPTY;
+
+			whole_request(&bytes, "PUT", "/v1/kv/a", view_of("x"));
+			fds[i] = dial(&f);
+			send_all(fds[i], &bytes);
+			buf_release(&bytes);
+		}
+		start_worker(&f);
+		kill(f.pid, signals[n]);
+		for (int i = 0; i < PEERS; i++) {
+			struct buf answer = BUF_EMPTY;
+
+			receive(fds[i], &answer);
+			CU_ASSERT(answered(&answer, "Status: 20"));
+			buf_release(&answer);
+		}
+		stop(&f, signals[n]);
+	}
+}
+
+static void an_idle_worker_leaves_at_once(void)
+{
+	struct fixture f;
+	int64_t begun_ms;
+
+	start(&f);
+	CU_ASSERT(get(&f, "/livez", "Status: 200 "));
+	begun_ms = clock_monotonic_ms();
+	stop(&f, CHILD_YIELD);
+	CU_ASSERT(clock_monotonic_ms() - begun_ms < 5000);
+}
+
+/* What fails inside */
+
+static void a_write_that_is_not_on_disk_is_not_acknowledged(void)
+{
+	struct fixture f;
+	struct store_engine engine;
+	const struct store_engine *real;
+
+	open_service(&f);
+	real = f.store->engine;
+	engine = *real;
+	engine.sync = failing_sync;
+	f.store->engine = &engine;
+	start_worker(&f);
+	CU_ASSERT(put(&f, "/v1/kv/a", "x", "Status: 5"));
+	CU_ASSERT(get(&f, "/livez", "Status: 200 "));
+	f.store->engine = real;
+	stop(&f, CHILD_DRAIN);
+}
+
+/* Peers that misbehave */
+
+static void what_is_no_fastcgi_is_dropped(void)
+{
+	static const struct {
+		int line;
+		const char *bytes;
+		size_t size;
+	} cases[] = {
+		{ __LINE__, "", 0 },
+		{ __LINE__, "\1", 1 },
+		{ __LINE__, "GET / HTTP/1.1\r\n\r\n", 18 },
+		{ __LINE__, "\2\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0", 16 },
+		{ __LINE__, "\1\1\0\0\0\10\0\0\0\1\0\0\0\0\0\0", 16 },
+		{ __LINE__, "\1\1\0\1\0\7\0\0\0\1\0\0\0\0\0", 15 },
+		{ __LINE__, "\1\4\0\1\0\0\0\0", 8 },
+		{ __LINE__, "\1\5\0\1\0\0\0\0", 8 },
+		{ __LINE__, "\377\377\377\377\377\377\377\377", 8 },
+	};
+	struct fixture f;
+
+	start(&f);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		struct buf bytes = BUF_EMPTY;
+
+		buf_add(&bytes, cases[i].bytes, cases[i].size);
+		HARNESS_CASE(cases[i].line, exchange(&f, &bytes, NULL));
+		HARNESS_CASE(cases[i].line, get(&f, "/livez", "Status: 200 "));
+	}
+	stop(&f, CHILD_DRAIN);
+}
+
+static void other_roles_are_not_served(void)
+{
+	static const int roles[] = { 0, AUTHORIZER, FILTER, 99 };
+	struct fixture f;
+
+	start(&f);
+	for (size_t i = 0; i < HARNESS_COUNT(roles); i++) {
+		struct buf bytes = BUF_EMPTY;
+
+		begin(&bytes, roles[i], 0);
+		params(&bytes, "GET", "/livez", NULL);
+		body(&bytes, (struct view){ 0 });
+		CU_ASSERT(exchange(&f, &bytes, NULL));
+		CU_ASSERT(get(&f, "/livez", "Status: 200 "));
+	}
+	stop(&f, CHILD_DRAIN);
+}
+
+static void a_request_cut_off_anywhere_changes_nothing(void)
+{
+	struct fixture f;
+	struct buf whole = BUF_EMPTY;
+
+	start(&f);
+	whole_request(&whole, "PUT", "/v1/kv/cut", view_of("0123456789"));
+	for (size_t size = 0; size < whole.size; size++) {
+		struct buf bytes = BUF_EMPTY;
+
+		buf_add(&bytes, whole.data, size);
+		CU_ASSERT(exchange(&f, &bytes, NULL));
+	}
+	CU_ASSERT(get(&f, "/v1/kv/cut", "Status: 404 "));
+	buf_release(&whole);
+	stop(&f, CHILD_DRAIN);
+}
+
+static void a_body_shorter_than_said_changes_nothing(void)
+{
+	struct fixture f;
+	struct buf bytes = BUF_EMPTY;
+
+	start(&f);
+	begin(&bytes, RESPONDER, 0);
+	params(&bytes, "PUT", "/v1/kv/short", "10");
+	body(&bytes, view_of("123456789"));
+	CU_ASSERT(exchange(&f, &bytes, NULL));
+	CU_ASSERT(get(&f, "/v1/kv/short", "Status: 404 "));
+	stop(&f, CHILD_DRAIN);
+}
+
+static void of_a_body_longer_than_said_only_that_much_counts(void)
+{
+	struct fixture f;
+	struct buf bytes = BUF_EMPTY;
+
+	start(&f);
+	begin(&bytes, RESPONDER, 0);
+	params(&bytes, "PUT", "/v1/kv/long", "3");
+	body(&bytes, view_of("abcdefghijklmnopqrstuvwxyz"));
+	CU_ASSERT(exchange(&f, &bytes, "Status: 201 "));
+	CU_ASSERT(get(&f, "/v1/kv/long", "Content-Length: 3\r\n"));
+	stop(&f, CHILD_DRAIN);
+}
+
+static void a_length_that_is_no_number_is_refused(void)
+{
+	static const char *const lengths[] = {
+		"x", "-1", "1x", "0x1", "1 2", "99999999999999999999999"
+	};
+	struct fixture f;
+
+	start(&f);
+	for (size_t i = 0; i < HARNESS_COUNT(lengths); i++) {
+		struct buf bytes = BUF_EMPTY;
+
+		begin(&bytes, RESPONDER, 0);
+		params(&bytes, "PUT", "/v1/kv/bad", lengths[i]);
+		body(&bytes, view_of("x"));
+		CU_ASSERT(exchange(&f, &bytes, "Status: 400 "));
+	}
+	CU_ASSERT(get(&f, "/v1/kv/bad", "Status: 404 "));
+	stop(&f, CHILD_DRAIN);
+}
+
+static void a_body_that_is_too_long_is_read_and_refused(void)
+{
+	enum { SIZE = 3 * VALUE_MAX };
+	struct fixture f;
+	char *value = calloc(1, SIZE);
+
+	start(&f);
+	CU_ASSERT(request(&f, "PUT", "/v1/kv/large",
+			  (struct view){ value, SIZE }, "Status: 413 "));
+	CU_ASSERT(request(&f, "PUT", "/v1/kv/large",
+			  (struct view){ value, VALUE_MAX + 1 },
+			  "Status: 413 "));
+	CU_ASSERT(get(&f, "/v1/kv/large", "Status: 404 "));
+	free(value);
+	stop(&f, CHILD_DRAIN);
+}
+
+static void a_request_that_is_aborted_changes_nothing(void)
+{
+	struct fixture f;
+	struct buf bytes = BUF_EMPTY;
+
+	start(&f);
+	begin(&bytes, RESPONDER, 0);
+	params(&bytes, "PUT", "/v1/kv/aborted", "3");
+	record(&bytes, STDIN, view_of("ab"));
+	record(&bytes, ABORT, (struct view){ 0 });
+	CU_ASSERT(exchange(&f, &bytes, NULL));
+	CU_ASSERT(get(&f, "/v1/kv/aborted", "Status: 404 "));
+	stop(&f, CHILD_DRAIN);
+}
+
+static void a_request_without_method_or_target_is_refused(void)
+{
+	static const char *const names[] = { "REQUEST_METHOD", "REQUEST_URI" };
+	struct fixture f;
+
+	start(&f);
+	for (size_t i = 0; i < HARNESS_COUNT(names); i++) {
+		struct buf bytes = BUF_EMPTY;
+		struct buf list = BUF_EMPTY;
+
+		begin(&bytes, RESPONDER, 0);
+		param(&list, names[i], i ? "/livez" : "GET");
+		record(&bytes, PARAMS, buf_view(&list));
+		record(&bytes, PARAMS, (struct view){ 0 });
+		body(&bytes, (struct view){ 0 });
+		CU_ASSERT(exchange(&f, &bytes, "Status: 400 "));
+		buf_release(&list);
+	}
+	stop(&f, CHILD_DRAIN);
+}
+
+static void a_peer_that_stalls_is_given_up(void)
+{
+	struct fixture f;
+	struct buf half = BUF_EMPTY;
+	int64_t begun_ms = clock_monotonic_ms();
+	int fd;
+
+	start(&f);
+	begin(&half, RESPONDER, 0);
+	fd = dial(&f);
+	send_all(fd, &half);
+	CU_ASSERT(get(&f, "/livez", "Status: 200 "));
+	CU_ASSERT(clock_monotonic_ms() - begun_ms < 10 * TIMEOUT_MS);
+	close(fd);
+	buf_release(&half);
+	stop(&f, CHILD_DRAIN);
+}
+
+static void a_peer_that_does_not_wait_for_its_answer_hurts_nobody(void)
+{
+	struct fixture f;
+	char value[VALUE_MAX];
+
+	memset(value, 'v', sizeof(value));
+	start(&f);
+	CU_ASSERT(request(&f, "PUT", "/v1/kv/a",
+			  (struct view){ value, sizeof(value) },
+			  "Status: 201 "));
+	for (int i = 0; i < 20; i++) {
+		struct buf bytes = BUF_EMPTY;
+		int fd = dial(&f);
+
+		whole_request(&bytes, i % 2 ? "GET" : "PUT", "/v1/kv/a",
+			      view_of(i % 2 ? "" : "v"));
+		send_all(fd, &bytes);
+		close(fd);
+		buf_release(&bytes);
+	}
+	CU_ASSERT(get(&f, "/v1/kv/a", "Status: 200 "));
+	stop(&f, CHILD_DRAIN);
+}
+
+static const struct harness_test tests[] = {
+	HARNESS_TEST(a_request_is_answered_and_the_connection_closed),
+	HARNESS_TEST(a_peer_that_would_keep_the_connection_is_closed_too),
+	HARNESS_TEST(values_of_many_records_go_in_and_come_out),
+	HARNESS_TEST(all_that_is_pending_is_answered),
+	HARNESS_TEST(what_is_pending_when_it_has_to_leave_is_answered),
+	HARNESS_TEST(an_idle_worker_leaves_at_once),
+	HARNESS_TEST(a_write_that_is_not_on_disk_is_not_acknowledged),
+	HARNESS_TEST(what_is_no_fastcgi_is_dropped),
+	HARNESS_TEST(other_roles_are_not_served),
+	HARNESS_TEST(a_request_cut_off_anywhere_changes_nothing),
+	HARNESS_TEST(a_body_shorter_than_said_changes_nothing),
+	HARNESS_TEST(of_a_body_longer_than_said_only_that_much_counts),
+	HARNESS_TEST(a_length_that_is_no_number_is_refused),
+	HARNESS_TEST(a_body_that_is_too_long_is_read_and_refused),
+	HARNESS_TEST(a_request_that_is_aborted_changes_nothing),
+	HARNESS_TEST(a_request_without_method_or_target_is_refused),
+	HARNESS_TEST(a_peer_that_stalls_is_given_up),
+	HARNESS_TEST(a_peer_that_does_not_wait_for_its_answer_hurts_nobody),
+};
+
+int main(void)
+{
+	static char engine[] = "--engine=memory";
+	static char workers[] = "--workers=1";
+	static char value_max[] = "--value-max-bytes=65536";
+	static char timeout[] = "--request-timeout-ms=1000";
+	char *argv[] = { engine, workers, value_max, timeout, NULL };
+	char *env[] = { NULL };
+	struct buf message = BUF_EMPTY;
+	int status;
+
+	if (conf_load(&conf, 4, argv, env, &message)) {
+		printf("Bail out! %s\n", buf_string(&message));
+		return EXIT_FAILURE;
+	}
+	child_block_signals();
+	log_setup(LOG_ERROR, "test");
+	status = harness_run("worker", tests, HARNESS_COUNT(tests));
+	conf_release(&conf);
+	return status;
+}

@@ -95,12 +95,24 @@ class Response:
 
 
 class Connection:
-    """One connection, kept open; what goes out is exactly what is given."""
+    """
+    One connection, kept open; what goes out is exactly what is given.
+
+    Where the server says that it closes (lighttpd does so after
+    max-keep-alive-requests), request() goes on with another one.
+    """
 
     def __init__(self, port, timeout=TIMEOUT):
-        self.socket = socket.create_connection((ADDRESS, port), timeout)
+        self.port = port
+        self.timeout = timeout
+        self.open()
+
+    def open(self):
+        self.socket = socket.create_connection((ADDRESS, self.port),
+                                               self.timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
+        self.ends = False
 
     def close(self):
         self.socket.close()
@@ -165,6 +177,7 @@ class Connection:
             body = self.read_exactly(int(fields["content-length"]))
         else:
             raise AssertionError(f"no length in {status} {fields}")
+        self.ends = fields.get("connection", "").lower() == "close"
         return Response(status, fields, body)
 
     def request(self, method, target, body=None, headers=None):
@@ -176,6 +189,9 @@ class Connection:
             lines.append(f"{name}: {value}".encode("latin-1"))
         if body is not None:
             lines.append(b"Content-Length: %d" % len(body))
+        if self.ends:
+            self.close()
+            self.open()
         self.send(b"\r\n".join(lines) + b"\r\n\r\n" + (body or b""))
         return self.receive(head_only=method == "HEAD")
 

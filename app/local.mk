@@ -129,6 +129,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/condition.h \
 	%D%/api/cors.c \
 	%D%/api/cors.h \
+	%D%/api/entries.c \
 	%D%/api/entry.c \
 	%D%/api/failure.c \
 	%D%/api/failure.h \
@@ -137,6 +138,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/lines.h \
 	%D%/api/lines_dump.c \
 	%D%/api/lines_load.c \
+	%D%/api/rollup.c \
+	%D%/api/rollup.h \
 	%D%/api/seed.c \
 	%D%/api/serve.c \
 	%D%/api/serve.h

@@ -81,11 +81,13 @@ unit_tests = \
 	%D%/api/test_about \
 	%D%/api/test_condition \
 	%D%/api/test_cors \
+	%D%/api/test_entries \
 	%D%/api/test_entry \
 	%D%/api/test_failure \
 	%D%/api/test_health \
 	%D%/api/test_lines \
 	%D%/api/test_memory \
+	%D%/api/test_rollup \
 	%D%/api/test_seed \
 	%D%/api/test_serve \
 	%D%/test_child \
@@ -132,6 +134,7 @@ end_to_end_tests = \
 	%D%/e2e/test_http.py \
 	%D%/e2e/test_keys.py \
 	%D%/e2e/test_kill.py \
+	%D%/e2e/test_listing.py \
 	%D%/e2e/test_seed.py \
 	%D%/e2e/test_signals.py \
 	%D%/e2e/test_start.py

@@ -9,10 +9,10 @@ static const struct link {
 	const char *name;
 	const char *url;
 } links[] = {
-	{ "self", "/v1" },         { "entry", "/v1/kv/{key}" },
-	{ "livez", "/livez" },     { "readyz", "/readyz" },
-	{ "datas", "/datas" },     { "data", "/datas/{key}" },
-	{ "health-check", "/hc" },
+	{ "self", "/v1" },          { "entry", "/v1/kv/{key}" },
+	{ "entries", "/v1/kv" },    { "livez", "/livez" },
+	{ "readyz", "/readyz" },    { "datas", "/datas" },
+	{ "data", "/datas/{key}" }, { "health-check", "/hc" },
 };
 
 static void add_text(struct buf *out, const char *name, const char *value)
@@ -21,20 +21,16 @@ static void add_text(struct buf *out, const char *name, const char *value)
 	json_add_string(out, view_of(value));
 }
 
-static void add_number(struct buf *out, const char *name, uint64_t value)
-{
-	json_add_name(out, name);
-	buf_add_uint64(out, value);
-}
-
 static void add_limits(struct buf *out, const struct conf *conf)
 {
 	json_add_name(out, "limits");
 	buf_add_char(out, '{');
-	add_number(out, "key_bytes", STORE_KEY_MAX);
-	add_number(out, "value_bytes", conf->value_max_bytes);
-	add_number(out, "type_bytes", RECORD_TYPE_MAX);
-	add_number(out, "ttl_seconds", CALL_TTL_MAX_S);
+	json_add_uint64(out, "key_bytes", STORE_KEY_MAX);
+	json_add_uint64(out, "value_bytes", conf->value_max_bytes);
+	json_add_uint64(out, "type_bytes", RECORD_TYPE_MAX);
+	json_add_uint64(out, "ttl_seconds", CALL_TTL_MAX_S);
+	json_add_uint64(out, "list_keys", ENTRIES_MAX);
+	json_add_uint64(out, "list_bytes", ENTRIES_BYTES_MAX);
 	buf_add_char(out, '}');
 }
 
@@ -58,7 +54,7 @@ enum err about_get(struct call *call)
 	add_text(out, "name", "librapi");
 	add_text(out, "version", PACKAGE_VERSION);
 	add_text(out, "engine", store_engine_name(call->api->store));
-	add_number(out, "revision", stats.revision);
+	json_add_uint64(out, "revision", stats.revision);
 	add_limits(out, call->api->conf);
 	add_links(out);
 	buf_add_string(out, "}\n");

@@ -10,6 +10,11 @@ enum err entry_get(struct call *call);
 enum err entry_put(struct call *call);
 enum err entry_delete(struct call *call);
 
+/* entries.c: a listing of them */
+#define ENTRIES_MAX       1000      /* of one page */
+#define ENTRIES_BYTES_MAX (1 << 20) /* of it, unless one entry is larger */
+enum err entries_get(struct call *call);
+
 /* about.c */
 enum err about_get(struct call *call);
 

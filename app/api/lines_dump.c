@@ -4,13 +4,9 @@
 #include <inttypes.h>
 
 #include "api/lines.h"
-#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "http/json.h"
-
-/* Times past it have years of five digits, which RFC 3339 does not know. */
-#define YEAR_9999_END_MS INT64_C(253402300799999)
 
 struct dump {
 	FILE *out;
@@ -41,23 +37,6 @@ static void begin_line(struct dump *dump)
 	buf_add_char(&dump->line, '{');
 }
 
-static void add_number(struct buf *line, const char *name, uint64_t number)
-{
-	json_add_name(line, name);
-	buf_add_uint64(line, number);
-}
-
-static void add_time(struct buf *line, const char *name, int64_t wall_ms)
-{
-	char text[CLOCK_RFC3339_SIZE];
-
-	if (wall_ms > YEAR_9999_END_MS)
-		wall_ms = YEAR_9999_END_MS;
-	clock_rfc3339(wall_ms, text);
-	json_add_name(line, name);
-	json_add_string(line, view_of(text));
-}
-
 static bool dump_record(void *arg, struct view key, const struct record *record)
 {
 	struct dump *dump = arg;
@@ -65,10 +44,10 @@ static bool dump_record(void *arg, struct view key, const struct record *record)
 
 	begin_line(dump);
 	json_add_bytes(line, "key", key);
-	add_number(line, "rev", record->revision);
-	add_time(line, "modified", record->modified_ms);
+	json_add_uint64(line, "rev", record->revision);
+	json_add_time(line, "modified", record->modified_ms);
 	if (record->expires_ms != 0) {
-		add_time(line, "expires", record->expires_ms);
+		json_add_time(line, "expires", record->expires_ms);
 	} else {
 		json_add_name(line, "expires");
 		buf_add_string(line, "null");
@@ -83,7 +62,7 @@ static bool dump_record(void *arg, struct view key, const struct record *record)
 static void dump_head(struct dump *dump, const struct store *store)
 {
 	begin_line(dump);
-	add_number(&dump->line, "librapi", LINES_FORMAT);
+	json_add_uint64(&dump->line, "librapi", LINES_FORMAT);
 	json_add_name(&dump->line, "engine");
 	json_add_string(&dump->line, view_of(store_engine_name(store)));
 	write_line(dump);
@@ -94,8 +73,8 @@ static void dump_end(struct dump *dump, uint64_t revision)
 	uint32_t crc = dump->crc;
 
 	begin_line(dump);
-	add_number(&dump->line, "count", dump->count);
-	add_number(&dump->line, "rev", revision);
+	json_add_uint64(&dump->line, "count", dump->count);
+	json_add_uint64(&dump->line, "rev", revision);
 	json_add_name(&dump->line, "crc32c");
 	buf_addf(&dump->line, "\"%08" PRIx32 "\"", crc);
 	write_line(dump);

@@ -16,11 +16,14 @@
 #define RETRY_S     "1"
 
 static const char *const put_query[] = { "ttl", NULL };
+static const char *const list_query[] = { "prefix", "delimiter", "after",
+					  "limit",  "values",    NULL };
 
 static const struct route routes[] = {
 	{ METHOD_GET, "/v1/kv/{key}", .serve = entry_get },
 	{ METHOD_PUT, "/v1/kv/{key}", .serve = entry_put, .query = put_query },
 	{ METHOD_DELETE, "/v1/kv/{key}", .serve = entry_delete },
+	{ METHOD_GET, "/v1/kv", .serve = entries_get, .query = list_query },
 	{ METHOD_GET, "/v1", .serve = about_get },
 	{ METHOD_GET, "/livez", .serve = health_live },
 	{ METHOD_GET, "/readyz", .serve = health_ready },

@@ -67,6 +67,15 @@ bool json_uint64(struct json_object *json, uint64_t *number);
 void json_add_name(struct buf *out, const char *name);
 void json_add_string(struct buf *out, struct view string);
 
+/* A member `name` that is a number. */
+void json_add_uint64(struct buf *out, const char *name, uint64_t number);
+
+/*
+ * A member `name` that is a time as RFC 3339 writes it.  One past the year
+ * 9999, which that does not know, leaves as the end of it.
+ */
+void json_add_time(struct buf *out, const char *name, int64_t wall_ms);
+
 /*
  * A member `name` for bytes: as a string where they are UTF-8, otherwise in
  * base64 as `name64`.

@@ -5,8 +5,11 @@
 #include <stdio.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "http/json.h"
 #include "http/utf8.h"
+
+#define YEAR_9999_END_MS INT64_C(253402300799999)
 
 static bool is_plain(unsigned char c)
 {
@@ -86,6 +89,22 @@ void json_add_string(struct buf *out, struct view string)
 	else
 		add_mended(string, out);
 	buf_add_char(out, '"');
+}
+
+void json_add_uint64(struct buf *out, const char *name, uint64_t number)
+{
+	json_add_name(out, name);
+	buf_add_uint64(out, number);
+}
+
+void json_add_time(struct buf *out, const char *name, int64_t wall_ms)
+{
+	char text[CLOCK_RFC3339_SIZE];
+
+	clock_rfc3339(wall_ms < YEAR_9999_END_MS ? wall_ms : YEAR_9999_END_MS,
+		      text);
+	json_add_name(out, name);
+	json_add_string(out, view_of(text));
 }
 
 void json_add_bytes(struct buf *out, const char *name, struct view bytes)

@@ -40,7 +40,9 @@ static void the_service_describes_itself(void)
 	CU_ASSERT_TRUE(client_body_has(
 		&client, "\"limits\":{\"key_bytes\":1024,"
 			 "\"value_bytes\":1000,\"type_bytes\":255,"
-			 "\"ttl_seconds\":315360000}"));
+			 "\"ttl_seconds\":315360000,"
+			 "\"list_keys\":1000,"
+			 "\"list_bytes\":1048576}"));
 	CU_ASSERT_TRUE_FATAL(json_member(root, "links", &links));
 	CU_ASSERT_TRUE(has_string(links, "entry", "/v1/kv/{key}"));
 	json_free(root);
@@ -50,8 +52,9 @@ static void the_service_describes_itself(void)
 /* A link that is no template has to lead somewhere. */
 static void every_link_is_on_the_map(void)
 {
-	static const char *const names[] = { "self", "livez", "readyz", "datas",
-					     "health-check" };
+	static const char *const names[] = {
+		"self", "entries", "livez", "readyz", "datas", "health-check"
+	};
 	struct json_object *root, *links, *link;
 	struct json_error error;
 	struct view url;

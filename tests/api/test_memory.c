@@ -25,6 +25,8 @@ static void prepare(const struct attempt *attempt)
 {
 	client_open(&client);
 	client_send(&client, "PUT", "/v1/kv/here", "old", NULL);
+	client_send(&client, "PUT", "/v1/kv/there", "old", NULL);
+	client_send(&client, "PUT", "/v1/kv/\xff", "old", NULL);
 	response_release(&client.response);
 	request_reset(&client.request);
 	buf_add_string(&client.request.body, attempt->body);
@@ -114,6 +116,20 @@ static void without_memory_the_answer_is_503_and_whole(void)
 		  200,
 		  "",
 		  { "REQUEST_METHOD=GET", "REQUEST_URI=/v1" } },
+		{ __LINE__,
+		  200,
+		  "",
+		  { "REQUEST_METHOD=GET", "REQUEST_URI=/v1/kv?values=1" } },
+		{ __LINE__,
+		  200,
+		  "",
+		  { "REQUEST_METHOD=GET",
+		    "REQUEST_URI=/v1/kv?delimiter=r&limit=1" } },
+		{ __LINE__,
+		  406,
+		  "",
+		  { "REQUEST_METHOD=GET", "REQUEST_URI=/v1/kv",
+		    "HTTP_ACCEPT=image/png" } },
 		{ __LINE__,
 		  200,
 		  "",

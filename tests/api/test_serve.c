@@ -54,8 +54,8 @@ static struct store broken = {
 static void a_path_that_is_not_on_the_map_is_404(void)
 {
 	static const char *const paths[] = {
-		"/",     "/v1/",    "/v1/kv", "/v2",  "/v1/txn",  "/v1/watch",
-		"/v1/k", "/livez/", "/LIVEZ", "/hc/", "/metrics", "/index.html",
+		"/",       "/v1/",   "/v2",  "/v1/txn",  "/v1/watch",   "/v1/k",
+		"/livez/", "/LIVEZ", "/hc/", "/metrics", "/index.html",
 	};
 
 	client_open(&client);
@@ -81,6 +81,7 @@ static void options_and_405_tell_what_a_resource_allows(void)
 	} cases[] = {
 		{ __LINE__, "/v1/kv/a", "GET, HEAD, PUT, DELETE, OPTIONS" },
 		{ __LINE__, "/v1/kv/", "GET, HEAD, PUT, DELETE, OPTIONS" },
+		{ __LINE__, "/v1/kv", "GET, HEAD, OPTIONS" },
 		{ __LINE__, "/v1", "GET, HEAD, OPTIONS" },
 		{ __LINE__, "/livez", "GET, HEAD, OPTIONS" },
 		{ __LINE__, "/readyz", "GET, HEAD, OPTIONS" },

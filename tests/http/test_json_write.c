@@ -104,11 +104,28 @@ static void bytes_that_are_no_text_are_in_base64(void)
 	buf_release(&out);
 }
 
+static void numbers_and_times_are_members_too(void)
+{
+	struct buf out = BUF_EMPTY;
+
+	buf_add_char(&out, '{');
+	json_add_uint64(&out, "n", UINT64_MAX);
+	json_add_time(&out, "t", INT64_C(1763978767123));
+	json_add_time(&out, "u", INT64_MAX);
+	buf_add_char(&out, '}');
+	CU_ASSERT_STRING_EQUAL(buf_string(&out),
+			       "{\"n\":18446744073709551615,"
+			       "\"t\":\"2025-11-24T10:06:07.123Z\","
+			       "\"u\":\"9999-12-31T23:59:59.999Z\"}");
+	buf_release(&out);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_string_is_escaped_where_it_has_to_be),
 	HARNESS_TEST(any_two_bytes_make_valid_json),
 	HARNESS_TEST(text_comes_back_as_it_was),
 	HARNESS_TEST(members_have_commas_between_them),
+	HARNESS_TEST(numbers_and_times_are_members_too),
 	HARNESS_TEST(bytes_that_are_no_text_are_in_base64),
 };
 

@@ -198,7 +198,7 @@ static void add_head(struct page *page)
 	buf_add_char(&head, '[');
 	if (head.err) {
 		out->err = head.err;
-		return;
+		goto out;
 	}
 	begin = out->data + HEAD_SIZE - head.size;
 	memcpy(begin, head.data, head.size);
@@ -206,6 +206,7 @@ static void add_head(struct page *page)
 		begin,
 		out->size - HEAD_SIZE + head.size,
 	};
+out:
 	buf_release(&head);
 }
 

@@ -212,6 +212,7 @@ static enum err merge_segments(struct gdbm_store *g, uint64_t last)
 	err = all_ranges(c);
 	if (!err)
 		err = finish(c);
+	atomic_store(&g->shared->full, err == ERR_FULL);
 	if (!err) {
 		atomic_fetch_add(&g->shared->checkpoints, 1);
 		log_checkpoint(c, clock_monotonic_us() - begun_us);
@@ -237,7 +238,6 @@ enum err checkpoint_run(struct gdbm_store *g)
 	last = atomic_load(&g->shared->segment) - 1;
 	if (!err && last >= g->manifest.first_segment)
 		err = merge_segments(g, last);
-	atomic_store(&g->shared->full, err == ERR_FULL);
 	sweep_run(g);
 	file_close(&lock_fd, LOCK_FILE_NAME);
 	if (err)
@@ -288,6 +288,7 @@ static enum err turn(struct gdbm_store *g, bool *did)
 	struct housekeeping *h = &g->housekeeping;
 	int64_t now_ms = clock_monotonic_ms();
 	bool idle = due_by_idleness(g, now_ms);
+	enum err rotated = ERR_OK;
 	enum err err = ERR_OK;
 
 	*did = true;
@@ -304,10 +305,13 @@ static enum err turn(struct gdbm_store *g, bool *did)
 	*did = now_ms >= h->retry_ms && (idle || due_by_size(g));
 	if (!*did)
 		return ERR_OK;
+	/* Without room for another segment, what is sealed is merged still. */
 	if (idle)
-		err = append_rotate(g);
-	if (!err || err == ERR_BUSY || err == ERR_FULL)
+		rotated = append_rotate(g);
+	if (!rotated || rotated == ERR_BUSY || rotated == ERR_FULL)
 		err = checkpoint_run(g);
+	if (!err)
+		err = rotated;
 	if (err)
 		h->retry_ms = now_ms + RETRY_AFTER_MS;
 	return err;

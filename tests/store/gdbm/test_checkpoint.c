@@ -353,6 +353,26 @@ static void without_room_for_tables_a_put_is_refused_as_full(void)
 	contract_close(store);
 }
 
+/* The segment being written can't be sealed: no room for another one. */
+static void without_room_for_a_segment_the_housekeeper_waits(void)
+{
+	struct store *store = contract_open();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+
+	signal(SIGXFSZ, SIG_IGN);
+	contract_put(store, "key", "value");
+	limit_files(60000);
+	CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_FULL);
+	CU_ASSERT(stats_of(store).full);
+	CU_ASSERT(g->housekeeping.retry_ms > clock_monotonic_ms());
+	limit_files(RLIM_INFINITY);
+	g->housekeeping.retry_ms = 0;
+	CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_OK);
+	CU_ASSERT(!stats_of(store).full);
+	CU_ASSERT_EQUAL(stats_of(store).keys, 1);
+	contract_close(store);
+}
+
 /* What `check` found. */
 struct findings {
 	size_t count;
@@ -444,6 +464,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_key_that_was_put_again_does_not_expire),
 	HARNESS_TEST(a_child_that_is_idle_lets_go_of_replaced_files),
 	HARNESS_TEST(without_room_for_tables_a_put_is_refused_as_full),
+	HARNESS_TEST(without_room_for_a_segment_the_housekeeper_waits),
 	HARNESS_TEST(check_names_the_file_that_is_damaged),
 	HARNESS_TEST(check_is_refused_while_the_store_is_open),
 };

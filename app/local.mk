@@ -41,6 +41,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/base/folder.c \
 	%D%/base/log.c \
 	%D%/base/log.h \
+	%D%/base/notify.c \
+	%D%/base/notify.h \
 	%D%/base/random.c \
 	%D%/base/random.h \
 	%D%/base/setting.c \

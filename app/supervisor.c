@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "child.h"
 #include "housekeeper.h"
 #include "listener.h"
@@ -59,6 +60,8 @@ struct supervisor {
 	struct child *children; /* workers, then the housekeeper */
 	size_t count;
 	enum phase phase;
+	struct notify notify;
+	bool rolling; /* some children still have the settings of before */
 	int signal_fd;
 	int lighttpd_fd;
 	int run_dir;
@@ -109,6 +112,7 @@ static void drain(struct supervisor *s, const char *why)
 	if (s->phase != SERVING)
 		return;
 	log_event(LOG_INFO, "draining", "why", why, NULL);
+	notify_send(&s->notify, "STOPPING=1\nSTATUS=Draining");
 	s->phase = DRAINING;
 	listener_refuse(s->service.listen_fd);
 	ask_all(s, true);
@@ -135,6 +139,8 @@ static void reload_settings(struct supervisor *s)
 	service_log_setup(&s->conf, "supervisor");
 	for (size_t i = 0; i < s->count; i++)
 		s->children[i].stale = true;
+	s->rolling = true;
+	notify_reloading(&s->notify);
 	log_event(LOG_INFO, "reloaded", NULL);
 out:
 	buf_release(&message);
@@ -155,6 +161,9 @@ static void roll(struct supervisor *s)
 	}
 	if (next)
 		child_ask(next, CHILD_YIELD, (long)s->conf.drain_timeout_ms);
+	else if (s->rolling)
+		notify_send(&s->notify, "READY=1");
+	s->rolling = next;
 }
 
 static void start_due(struct supervisor *s)
@@ -191,6 +200,8 @@ static long wait_ms(const struct supervisor *s)
 	int64_t now_ms = clock_monotonic_ms();
 	int64_t ms = WAIT_MAX_MS;
 
+	if (s->notify.watchdog_ms)
+		ms = s->notify.watchdog_ms / 2;
 	for (size_t i = 0; i < s->count; i++) {
 		const struct child *child = &s->children[i];
 		int64_t at_ms = child->pid ? child->kill_ms : child->due_ms;
@@ -232,8 +243,17 @@ static void wait_for_events(struct supervisor *s)
 	drain(s, "lighttpd is gone");
 }
 
+/* Every turn of the loop says that it still turns. */
+static void feed_watchdog(const struct supervisor *s)
+{
+	if (s->notify.watchdog_ms)
+		notify_send(&s->notify, "WATCHDOG=1");
+}
+
 static void serve(struct supervisor *s)
 {
+	start_due(s);
+	notify_send(&s->notify, "READY=1\nSTATUS=Serving");
 	while (s->phase != STOPPED) {
 		int64_t now_ms;
 
@@ -241,6 +261,7 @@ static void serve(struct supervisor *s)
 			start_due(s);
 			roll(s);
 		}
+		feed_watchdog(s);
 		wait_for_events(s);
 		reap(s);
 		now_ms = clock_monotonic_ms();
@@ -382,6 +403,7 @@ static enum err close_service(struct supervisor *s)
 		close(s->signal_fd);
 	if (s->lighttpd_fd >= 0)
 		close(s->lighttpd_fd);
+	notify_release(&s->notify);
 	free(s->children);
 	conf_release(&s->fresh);
 	return err;
@@ -407,6 +429,7 @@ enum err supervisor_run(const struct conf *conf, int lighttpd_fd,
 	s.service.conf = &s.conf;
 	service_log_setup(&s.conf, "supervisor");
 	child_block_signals();
+	notify_init(&s.notify);
 	err = open_service(&s);
 	if (!err) {
 		log_started(&s);

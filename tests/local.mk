@@ -47,6 +47,7 @@ unit_tests = \
 	%D%/base/test_file \
 	%D%/base/test_folder \
 	%D%/base/test_log \
+	%D%/base/test_notify \
 	%D%/base/test_random \
 	%D%/base/test_setting \
 	%D%/base/test_view \
@@ -135,6 +136,7 @@ end_to_end_tests = \
 	%D%/e2e/test_keys.py \
 	%D%/e2e/test_kill.py \
 	%D%/e2e/test_listing.py \
+	%D%/e2e/test_notify.py \
 	%D%/e2e/test_seed.py \
 	%D%/e2e/test_signals.py \
 	%D%/e2e/test_start.py

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the service manager hears (sd_notify(3)), as with Type=notify."""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import librapi
+
+
+class Manager:
+    """A NOTIFY_SOCKET; collects what arrives, in order."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "notify")
+        self.heard = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            self.heard.append(self.socket.recv(4096).decode())
+
+    def wait_for(self, line, count=1):
+        def said():
+            return sum(line in message.split("\n")
+                       for message in self.heard) >= count
+        librapi.wait_until(said, f"{line} after {self.heard}")
+
+
+class Notify(librapi.TestCase):
+    def start(self, **variables):
+        self.folder = self.service(start=False).folder
+        self.manager = Manager(self.folder)
+        environment = librapi.environment(self.folder, {"workers": 2})
+        environment["NOTIFY_SOCKET"] = self.manager.path
+        environment.update(variables)
+        process = subprocess.Popen(
+            librapi.DIES_WITH_US + [
+                librapi.PROGRAM, "serve",
+                "--listen=unix:" + os.path.join(self.folder, "s")],
+            env=environment, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_it_is_ready_when_it_serves_and_stops_when_told(self):
+        process = self.start()
+        self.manager.wait_for("READY=1")
+        self.assertTrue(os.path.exists(os.path.join(self.folder, "s")))
+        process.terminate()
+        self.manager.wait_for("STOPPING=1")
+        self.assertEqual(process.wait(librapi.TIMEOUT), 0)
+        self.assertFalse(any("WATCHDOG=1" in m for m in self.manager.heard))
+
+    def test_it_is_not_ready_when_it_can_not_start(self):
+        process = self.start(LIBRAPI_DATA_DIR="/proc/none")
+        self.assertEqual(process.wait(librapi.TIMEOUT), 1)
+        self.assertEqual(self.manager.heard, [])
+
+    def test_a_reload_is_over_when_all_have_the_new_settings(self):
+        process = self.start()
+        self.manager.wait_for("READY=1")
+        process.send_signal(signal.SIGHUP)
+        self.manager.wait_for("RELOADING=1")
+        self.manager.wait_for("READY=1", 2)
+        reloading = [m for m in self.manager.heard if "RELOADING=1" in m]
+        self.assertRegex(reloading[0], "MONOTONIC_USEC=[0-9]+$")
+
+    def test_the_watchdog_hears_from_it_until_it_hangs(self):
+        process = self.start(WATCHDOG_USEC="200000")
+        self.manager.wait_for("WATCHDOG=1", 5)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.3)
+        before = len(self.manager.heard)
+        time.sleep(0.5)
+        self.assertEqual(len(self.manager.heard), before)
+
+
+if __name__ == "__main__":
+    librapi.main()

@@ -60,3 +60,15 @@ PORT = 8080
 run: all
 	@LIGHTTPD='$(LIGHTTPD)' CURL='$(CURL)' LIGHTTPD_PORT='$(PORT)' \
 		$(SHELL) $(srcdir)/%D%/run '$(abs_builddir)'
+
+# The same, built and started again whenever a source is saved, its data kept.
+# entr ends with 2 when a file was added or removed; then the list is made anew.
+.PHONY: dev
+dev:
+	@command -v entr >/dev/null || \
+		{ echo 'make dev needs entr (Debian package: entr)' >&2; exit 1; }
+	@status=2; while [ $$status = 2 ]; do \
+		find $(srcdir)/app $(srcdir)/lighttpd -type f | \
+			entr -dnr $(MAKE) --no-print-directory run; \
+		status=$$?; \
+	done; exit $$status

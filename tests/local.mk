@@ -136,6 +136,7 @@ end_to_end_tests = \
 	%D%/e2e/test_keys.py \
 	%D%/e2e/test_kill.py \
 	%D%/e2e/test_listing.py \
+	%D%/e2e/test_manual.py \
 	%D%/e2e/test_notify.py \
 	%D%/e2e/test_seed.py \
 	%D%/e2e/test_signals.py \

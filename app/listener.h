@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The listening socket: the one that lighttpd leaves on descriptor 0, or one
+ * A listening socket: the one that lighttpd leaves on descriptor 0, or one
  * of our own at a path.  Whichever it is, it is not blocking (many workers
  * wait for the same connection, and all but one find that it is gone) and is
  * never 0, 1 or 2.

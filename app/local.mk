@@ -9,6 +9,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 %C%_liblibrapi_a_SOURCES = \
 	%D%/child.c \
 	%D%/child.h \
+	%D%/crew.c \
+	%D%/crew.h \
 	%D%/guard.c \
 	%D%/guard.h \
 	%D%/housekeeper.c \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "listener.h"
 
 /* Settings that only a start can change. */
 static const struct {
@@ -18,8 +19,11 @@ static const struct {
 	{ STRING(data_dir) },
 	{ STRING(run_dir) },
 	{ STRING(listen) },
+	{ STRING(watch_listen) },
+	{ STRING(transfer_listen) },
 	{ STRING(engine) },
 	{ NUMBER(workers) },
+	{ NUMBER(transfers) },
 	{ NUMBER(lock_timeout_ms) },
 	{ NUMBER(value_max_bytes) },
 	{ NUMBER(journal_segment_bytes) },
@@ -48,6 +52,11 @@ struct store_conf service_store_conf(const struct conf *conf)
 		.checkpoint_idle_ms = conf->checkpoint_idle_ms,
 		.expiry_interval_ms = conf->expiry_interval_ms,
 	};
+}
+
+bool service_is_one_process(const struct conf *conf)
+{
+	return !strcmp(conf->engine, "memory");
 }
 
 void service_log_setup(const struct conf *conf, const char *role)
@@ -81,5 +90,54 @@ void service_keep_start_only(struct conf *conf, const struct conf *started)
 			log_event(LOG_WARN, "restart-needed", "setting",
 				  start_only[i].name, NULL);
 		memcpy(now, then, size);
+	}
+}
+
+/* Where a socket is, for listener.h, in `hold` where no setting says. */
+static const char *listen_at(const struct conf *conf, enum listen which,
+			     struct buf *hold)
+{
+	if (which == LISTEN_API)
+		return conf->listen;
+	if (which == LISTEN_WATCH && *conf->watch_listen)
+		return conf->watch_listen;
+	if (which == LISTEN_TRANSFER && *conf->transfer_listen)
+		return conf->transfer_listen;
+	buf_addf(hold, "unix:%s/%s.sock", conf->run_dir,
+		 which == LISTEN_WATCH ? "watch" : "transfer");
+	return buf_string(hold);
+}
+
+enum err service_listen(struct service *service)
+{
+	enum err err = ERR_OK;
+
+	for (int i = 0; !err && i < LISTEN_COUNT; i++) {
+		struct buf hold = BUF_EMPTY;
+		const char *at =
+			listen_at(service->conf, (enum listen)i, &hold);
+
+		err = hold.err ? hold.err
+			       : listener_open(at, &service->listen_fds[i]);
+		buf_release(&hold);
+	}
+	return err;
+}
+
+void service_refuse(const struct service *service)
+{
+	for (int i = 0; i < LISTEN_COUNT; i++)
+		listener_refuse(service->listen_fds[i]);
+}
+
+void service_close_listeners(struct service *service)
+{
+	for (int i = 0; i < LISTEN_COUNT; i++) {
+		struct buf hold = BUF_EMPTY;
+		const char *at =
+			listen_at(service->conf, (enum listen)i, &hold);
+
+		listener_close(at, &service->listen_fds[i]);
+		buf_release(&hold);
 	}
 }

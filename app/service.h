@@ -8,17 +8,44 @@
 
 #define SERVICE_FOLDER_MODE 0750 /* of data-dir and run-dir when made */
 
+/* The sockets that lighttpd connects to, and what it sends to each. */
+enum listen {
+	LISTEN_API,      /* whatever is answered soon */
+	LISTEN_WATCH,    /* /v1/watch */
+	LISTEN_TRANSFER, /* /v1/export and /v1/import */
+	LISTEN_COUNT
+};
+
+/*
+ * lighttpd goes by the path as it normalises it, which is not what
+ * REQUEST_URI says: whoever takes connections from one of the sockets has to
+ * serve any request.
+ */
 struct service {
 	const struct conf *conf;
 	struct store *store;
-	int listen_fd;
+	int listen_fds[LISTEN_COUNT];
 };
 
 /* The settings that are the store's; strings stay those of conf. */
 struct store_conf service_store_conf(const struct conf *conf);
 
+/* What is in the memory of one process can be served by no other. */
+bool service_is_one_process(const struct conf *conf);
+
 /* The level that the settings ask for, and the role as the log's name. */
 void service_log_setup(const struct conf *conf, const char *role);
+
+/*
+ * Open the listening sockets.  ERR_ACCESS, ERR_OWNED, ERR_SYSTEM, as
+ * listener_open(); what was opened is then still to be closed.
+ */
+enum err service_listen(struct service *service);
+
+/* Let nobody connect any more; who is pending can still be accepted. */
+void service_refuse(const struct service *service);
+
+void service_close_listeners(struct service *service);
 
 /*
  * Let `conf`, just read again, keep those settings of the start that only

@@ -4,7 +4,7 @@
  * Signals are blocked and read (signalfd(2)), so none is missed and none comes
  * in the middle of something.
  *
- * Order at the start: folders, listening socket, store (which recovers; what
+ * Order at the start: folders, listening sockets, store (which recovers; what
  * clients send meanwhile waits in the backlog), pid file, children.  At the
  * end the same backwards.
  */
@@ -15,36 +15,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/notify.h"
-#include "child.h"
-#include "housekeeper.h"
-#include "listener.h"
-#include "worker.h"
+#include "crew.h"
 
 #define PID_FILE "librapi.pid"
 
 /* Without anything due, look after so long whether all is well. */
 #define WAIT_MAX_MS 60000
 
-static const struct role role_worker = { "worker", worker_run };
-static const struct role role_housekeeper = { "housekeeper", housekeeper_run };
-
 enum phase {
 	SERVING,
-	DRAINING, /* workers were asked to go */
+	DRAINING, /* who serves was asked to go */
 	CLOSING,  /* they are gone; the housekeeper was asked */
 	STOPPED,
 };
@@ -57,55 +47,34 @@ struct supervisor {
 	void *reload_arg;
 
 	struct service service;
-	struct child *children; /* workers, then the housekeeper */
-	size_t count;
+	struct crew crew;
 	enum phase phase;
 	struct notify notify;
-	bool rolling; /* some children still have the settings of before */
 	int signal_fd;
 	int lighttpd_fd;
 	int run_dir;
 	int64_t started_ms;
 };
 
-static bool is_worker(const struct child *child)
+static void ask_all(struct supervisor *s, enum crew_part part)
 {
-	return child->role == &role_worker;
-}
-
-/* Processes of the role in question that are still there. */
-static size_t alive(const struct supervisor *s, bool workers)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < s->count; i++)
-		if (s->children[i].pid && is_worker(&s->children[i]) == workers)
-			count++;
-	return count;
-}
-
-static void ask_all(struct supervisor *s, bool workers)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (is_worker(&s->children[i]) == workers)
-			child_ask(&s->children[i], CHILD_DRAIN,
-				  (long)s->conf.drain_timeout_ms);
+	crew_drain(&s->crew, part, (long)s->conf.drain_timeout_ms);
 }
 
 /* Go on to the next phase as soon as the one we are in has done its work. */
 static void advance(struct supervisor *s)
 {
-	if (s->phase == DRAINING && !alive(s, true)) {
+	if (s->phase == DRAINING && !crew_alive(&s->crew, CREW_SERVING)) {
 		s->phase = CLOSING;
-		ask_all(s, false);
+		ask_all(s, CREW_KEEPING);
 	}
-	if (s->phase == CLOSING && !alive(s, false))
+	if (s->phase == CLOSING && !crew_alive(&s->crew, CREW_KEEPING))
 		s->phase = STOPPED;
 }
 
 /*
  * From now on lighttpd answers 503 by itself; who has connected already is
- * served before the workers go.
+ * served before who serves goes.
  */
 static void drain(struct supervisor *s, const char *why)
 {
@@ -114,8 +83,8 @@ static void drain(struct supervisor *s, const char *why)
 	log_event(LOG_INFO, "draining", "why", why, NULL);
 	notify_send(&s->notify, "STOPPING=1\nSTATUS=Draining");
 	s->phase = DRAINING;
-	listener_refuse(s->service.listen_fd);
-	ask_all(s, true);
+	service_refuse(&s->service);
+	ask_all(s, CREW_SERVING);
 }
 
 /* SIGHUP: new settings, which the children get one after another. */
@@ -137,80 +106,24 @@ static void reload_settings(struct supervisor *s)
 	s->conf = fresh;
 	service_keep_start_only(&s->conf, s->started);
 	service_log_setup(&s->conf, "supervisor");
-	for (size_t i = 0; i < s->count; i++)
-		s->children[i].stale = true;
-	s->rolling = true;
+	crew_renew(&s->crew);
 	notify_reloading(&s->notify);
 	log_event(LOG_INFO, "reloaded", NULL);
 out:
 	buf_release(&message);
 }
 
-/* Replace children with old settings, one at a time. */
-static void roll(struct supervisor *s)
-{
-	struct child *next = NULL;
-
-	for (size_t i = 0; i < s->count; i++) {
-		struct child *child = &s->children[i];
-
-		if (child->pid && child->kill_ms)
-			return;
-		if (child->pid && child->stale && !next)
-			next = child;
-	}
-	if (next)
-		child_ask(next, CHILD_YIELD, (long)s->conf.drain_timeout_ms);
-	else if (s->rolling)
-		notify_send(&s->notify, "READY=1");
-	s->rolling = next;
-}
-
-static void start_due(struct supervisor *s)
-{
-	int64_t now_ms = clock_monotonic_ms();
-
-	for (size_t i = 0; i < s->count; i++) {
-		struct child *child = &s->children[i];
-
-		if (!child->pid && child->due_ms <= now_ms)
-			child_start(child, &s->service);
-	}
-}
-
-static void reap(struct supervisor *s)
-{
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		size_t i = 0;
-
-		while (i < s->count && s->children[i].pid != pid)
-			i++;
-		/* Others are orphans that we got as process 1. */
-		if (i < s->count)
-			child_ended(&s->children[i], s->service.store, status);
-	}
-}
-
 /* Until a child is due, or has to be killed. */
 static long wait_ms(const struct supervisor *s)
 {
 	int64_t now_ms = clock_monotonic_ms();
+	int64_t next_ms = crew_next_ms(&s->crew, s->phase == SERVING);
 	int64_t ms = WAIT_MAX_MS;
 
 	if (s->notify.watchdog_ms)
 		ms = s->notify.watchdog_ms / 2;
-	for (size_t i = 0; i < s->count; i++) {
-		const struct child *child = &s->children[i];
-		int64_t at_ms = child->pid ? child->kill_ms : child->due_ms;
-
-		if (!child->pid && s->phase != SERVING)
-			continue;
-		if (at_ms && at_ms - now_ms < ms)
-			ms = at_ms - now_ms;
-	}
+	if (next_ms && next_ms - now_ms < ms)
+		ms = next_ms - now_ms;
 	return ms > 0 ? (long)ms : 0;
 }
 
@@ -252,53 +165,21 @@ static void feed_watchdog(const struct supervisor *s)
 
 static void serve(struct supervisor *s)
 {
-	start_due(s);
+	crew_start_due(&s->crew, &s->service);
 	notify_send(&s->notify, "READY=1\nSTATUS=Serving");
 	while (s->phase != STOPPED) {
-		int64_t now_ms;
+		long timeout_ms = (long)s->conf.drain_timeout_ms;
 
 		if (s->phase == SERVING) {
-			start_due(s);
-			roll(s);
+			crew_start_due(&s->crew, &s->service);
+			if (crew_roll(&s->crew, timeout_ms))
+				notify_send(&s->notify, "READY=1");
 		}
 		feed_watchdog(s);
 		wait_for_events(s);
-		reap(s);
-		now_ms = clock_monotonic_ms();
-		for (size_t i = 0; i < s->count; i++)
-			child_hurry(&s->children[i], now_ms);
+		crew_look_after(&s->crew, &s->service);
 		advance(s);
 	}
-}
-
-/* One a processor that we may use, and one more for while it syncs. */
-static size_t worker_count(const struct conf *conf)
-{
-	cpu_set_t cpus;
-
-	if (conf->workers)
-		return conf->workers;
-	if (sched_getaffinity(0, sizeof(cpus), &cpus))
-		return 2;
-	return (size_t)CPU_COUNT(&cpus) + 1;
-}
-
-static enum err make_children(struct supervisor *s)
-{
-	size_t workers = worker_count(&s->conf);
-
-	if (workers >= STORE_SLOTS_MAX)
-		workers = STORE_SLOTS_MAX - 1;
-	s->children = calloc(workers + 1, sizeof(*s->children));
-	if (!s->children)
-		return ERR_NO_MEMORY;
-	s->count = workers + 1;
-	for (size_t i = 0; i < s->count; i++) {
-		s->children[i].role =
-			i < workers ? &role_worker : &role_housekeeper;
-		s->children[i].slot = (unsigned)i;
-	}
-	return ERR_OK;
 }
 
 /* A folder that we can make files in, or a sentence. */
@@ -335,20 +216,21 @@ static enum err write_pid_file(struct supervisor *s)
 static void log_started(const struct supervisor *s)
 {
 	struct store_stats stats;
-	char workers[24];
+	char processes[24];
 	char revision[24];
 	char took_ms[24];
 
 	store_stats(s->service.store, &stats);
-	snprintf(workers, sizeof(workers), "%zu", s->count - 1);
+	snprintf(processes, sizeof(processes), "%zu", s->crew.count);
 	snprintf(revision, sizeof(revision), "%llu",
 		 (unsigned long long)stats.revision);
 	snprintf(took_ms, sizeof(took_ms), "%lld",
 		 (long long)(clock_monotonic_ms() - s->started_ms));
 	log_event(LOG_INFO, "started", "version", PACKAGE_VERSION, "engine",
 		  s->conf.engine, "data_dir", s->conf.data_dir, "listen",
-		  *s->conf.listen ? s->conf.listen : "descriptor 0", "workers",
-		  workers, "revision", revision, "took_ms", took_ms, NULL);
+		  *s->conf.listen ? s->conf.listen : "descriptor 0",
+		  "processes", processes, "revision", revision, "took_ms",
+		  took_ms, NULL);
 }
 
 static enum err open_signals(struct supervisor *s)
@@ -377,7 +259,7 @@ static enum err open_service(struct supervisor *s)
 	if (!err)
 		err = make_folder("run-dir", s->conf.run_dir);
 	if (!err)
-		err = listener_open(s->conf.listen, &s->service.listen_fd);
+		err = service_listen(&s->service);
 	if (!err)
 		err = store_open(&store_conf, &s->service.store);
 	if (!err)
@@ -385,7 +267,7 @@ static enum err open_service(struct supervisor *s)
 	if (!err)
 		err = open_signals(s);
 	if (!err)
-		err = make_children(s);
+		err = crew_init(&s->crew, &s->conf);
 	return err;
 }
 
@@ -393,7 +275,7 @@ static enum err close_service(struct supervisor *s)
 {
 	enum err err = ERR_OK;
 
-	listener_close(s->conf.listen, &s->service.listen_fd);
+	service_close_listeners(&s->service);
 	if (s->service.store)
 		err = store_close(s->service.store);
 	if (s->run_dir >= 0)
@@ -404,7 +286,7 @@ static enum err close_service(struct supervisor *s)
 	if (s->lighttpd_fd >= 0)
 		close(s->lighttpd_fd);
 	notify_release(&s->notify);
-	free(s->children);
+	crew_release(&s->crew);
 	conf_release(&s->fresh);
 	return err;
 }
@@ -417,7 +299,7 @@ enum err supervisor_run(const struct conf *conf, int lighttpd_fd,
 		.conf = *conf,
 		.reload = reload,
 		.reload_arg = arg,
-		.service = { .listen_fd = -1 },
+		.service = { .listen_fds = { -1, -1, -1 } },
 		.signal_fd = -1,
 		.lighttpd_fd = lighttpd_fd,
 		.run_dir = -1,

@@ -77,7 +77,8 @@ struct worker {
 	struct api api;
 	struct timeval timeout; /* for the peer to send or take some bytes */
 	size_t body_max;
-	int listen_fd;
+	const int *listen_fds;
+	size_t listen_count;
 	int epoll_fd;
 	int signal_fd;
 	bool leaving;
@@ -304,11 +305,11 @@ static void settle(struct worker *w)
 	w->held = 0;
 }
 
-/* The next connection that is pending, or -1. */
-static int next_connection(const struct worker *w)
+/* The next connection that is pending at a socket, or -1. */
+static int accept_from(int listen_fd)
 {
 	for (;;) {
-		int fd = accept4(w->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
 		/* EINVAL: the last one, after listener_refuse() */
 		if (fd >= 0 || errno == EAGAIN || errno == EINVAL)
@@ -319,6 +320,15 @@ static int next_connection(const struct worker *w)
 		clock_sleep_ms(ACCEPT_PAUSE_MS);
 		return -1;
 	}
+}
+
+static int next_connection(const struct worker *w)
+{
+	int fd = -1;
+
+	for (size_t i = 0; fd < 0 && i < w->listen_count; i++)
+		fd = accept_from(w->listen_fds[i]);
+	return fd;
 }
 
 static bool round_has_room(const struct worker *w)
@@ -400,10 +410,10 @@ static enum err open_events(struct worker *w)
 		return ERR_SYSTEM;
 	}
 	err = watch(w, w->signal_fd, EPOLLIN);
-	if (err)
-		return err;
 	/* Of all workers that wait, one wakes up. */
-	return watch(w, w->listen_fd, EPOLLIN | EPOLLEXCLUSIVE);
+	for (size_t i = 0; !err && i < w->listen_count; i++)
+		err = watch(w, w->listen_fds[i], EPOLLIN | EPOLLEXCLUSIVE);
+	return err;
 }
 
 static enum err open_worker(struct worker *w)
@@ -436,7 +446,8 @@ static void close_worker(struct worker *w)
 		close(w->epoll_fd);
 }
 
-int worker_run(const struct service *service)
+static int run(const struct service *service, const int *listen_fds,
+	       size_t listen_count, size_t round_max)
 {
 	const struct conf *conf = service->conf;
 	struct worker w = {
@@ -446,10 +457,11 @@ int worker_run(const struct service *service)
 				     conf->request_timeout_ms % 1000 * 1000 },
 		.body_max =
 			conf->value_max_bytes * BODY_FACTOR + BODY_SLACK_BYTES,
-		.listen_fd = service->listen_fd,
+		.listen_fds = listen_fds,
+		.listen_count = listen_count,
 		.epoll_fd = -1,
 		.signal_fd = -1,
-		.round_max = conf->round_max,
+		.round_max = round_max,
 	};
 	enum err err = open_worker(&w);
 
@@ -463,4 +475,22 @@ int worker_run(const struct service *service)
 out:
 	close_worker(&w);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int worker_run(const struct service *service)
+{
+	bool all = service_is_one_process(service->conf);
+
+	return run(service, &service->listen_fds[LISTEN_API],
+		   all ? LISTEN_COUNT : 1, service->conf->round_max);
+}
+
+int transfer_run(const struct service *service)
+{
+	return run(service, &service->listen_fds[LISTEN_TRANSFER], 1, 1);
+}
+
+int watcher_run(const struct service *service)
+{
+	return run(service, &service->listen_fds[LISTEN_WATCH], 1, 1);
 }

@@ -10,8 +10,13 @@
 
 /*
  * Serve until asked to leave (child.h), then take once more what is pending,
- * answer that, and return the exit status.
+ * answer that, and return the exit status.  Where there is one process only,
+ * it serves all sockets.
  */
 int worker_run(const struct service *service);
+
+/* The same for the other sockets, one request at a time. */
+int transfer_run(const struct service *service);
+int watcher_run(const struct service *service);
 
 #endif

@@ -138,6 +138,7 @@ end_to_end_tests = \
 	%D%/e2e/test_listing.py \
 	%D%/e2e/test_manual.py \
 	%D%/e2e/test_notify.py \
+	%D%/e2e/test_roles.py \
 	%D%/e2e/test_seed.py \
 	%D%/e2e/test_signals.py \
 	%D%/e2e/test_start.py

@@ -19,7 +19,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "harness.h"
-#include "listener.h"
 
 #define VALUE_MAX  65536
 #define TIMEOUT_MS 1000 /* request-timeout-ms of the worker */
@@ -40,9 +39,10 @@ static enum err failing_sync(struct store *store, uint64_t ticket)
 
 struct fixture {
 	struct store *store;
-	char listen[256];
-	const char *path;
-	int listen_fd;
+	struct conf conf;
+	struct service service;
+	char listen[LISTEN_COUNT][256];
+	enum listen at; /* where the peer connects */
 	pid_t pid;
 };
 
@@ -50,23 +50,29 @@ static void open_service(struct fixture *f)
 {
 	struct store_conf store_conf = service_store_conf(&conf);
 
-	f->path = harness_path("s");
-	snprintf(f->listen, sizeof(f->listen), "unix:%s", f->path);
+	for (int i = 0; i < LISTEN_COUNT; i++) {
+		char name[] = "s0";
+
+		name[1] = (char)('0' + i);
+		snprintf(f->listen[i], sizeof(f->listen[i]), "unix:%s",
+			 harness_path(name));
+	}
+	f->at = LISTEN_API;
+	f->conf = conf;
+	f->conf.listen = f->listen[LISTEN_API];
+	f->conf.watch_listen = f->listen[LISTEN_WATCH];
+	f->conf.transfer_listen = f->listen[LISTEN_TRANSFER];
+	f->service.conf = &f->conf;
 	CU_ASSERT_EQUAL_FATAL(store_open(&store_conf, &f->store), ERR_OK);
-	CU_ASSERT_EQUAL_FATAL(listener_open(f->listen, &f->listen_fd), ERR_OK);
+	CU_ASSERT_EQUAL_FATAL(service_listen(&f->service), ERR_OK);
 }
 
 static void start_worker(struct fixture *f)
 {
-	const struct service service = {
-		.conf = &conf,
-		.store = f->store,
-		.listen_fd = f->listen_fd,
-	};
-
+	f->service.store = f->store;
 	f->pid = fork();
 	if (f->pid == 0)
-		_exit(worker_run(&service));
+		_exit(worker_run(&f->service));
 	CU_ASSERT_FATAL(f->pid > 0);
 }
 
@@ -83,7 +89,7 @@ static void stop(struct fixture *f, int signal)
 	kill(f->pid, signal);
 	CU_ASSERT_EQUAL(waitpid(f->pid, &status, 0), f->pid);
 	CU_ASSERT_EQUAL(status, 0);
-	listener_close(f->listen, &f->listen_fd);
+	service_close_listeners(&f->service);
 	store_close(f->store);
 }
 
@@ -95,7 +101,8 @@ static int dial(const struct fixture *f)
 	struct timeval timeout = { .tv_sec = 20 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+		 f->listen[f->at] + sizeof("unix:") - 1);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	CU_ASSERT_EQUAL_FATAL(
@@ -253,6 +260,19 @@ static void a_request_is_answered_and_the_connection_closed(void)
 	CU_ASSERT(put(&f, "/v1/kv/a", "hello", "Status: 201 "));
 	CU_ASSERT(get(&f, "/v1/kv/a", "hello"));
 	CU_ASSERT(get(&f, "/v1/kv/b", "Status: 404 "));
+	stop(&f, CHILD_DRAIN);
+}
+
+static void what_is_in_one_process_is_served_at_every_socket(void)
+{
+	struct fixture f;
+
+	start(&f);
+	CU_ASSERT(put(&f, "/v1/kv/a", "hello", "Status: 201 "));
+	for (int i = 0; i < LISTEN_COUNT; i++) {
+		f.at = (enum listen)i;
+		CU_ASSERT(get(&f, "/v1/kv/a", "hello"));
+	}
 	stop(&f, CHILD_DRAIN);
 }
 
@@ -606,6 +626,7 @@ static void a_peer_that_does_not_wait_for_its_answer_hurts_nobody(void)
 
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_request_is_answered_and_the_connection_closed),
+	HARNESS_TEST(what_is_in_one_process_is_served_at_every_socket),
 	HARNESS_TEST(a_peer_that_would_keep_the_connection_is_closed_too),
 	HARNESS_TEST(values_of_many_records_go_in_and_come_out),
 	HARNESS_TEST(all_that_is_pending_is_answered),

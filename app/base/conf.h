@@ -27,10 +27,13 @@ struct conf {
 	const char *data_dir; /* the store's folder, made when absent */
 	const char *run_dir;  /* pid file; not needed after a restart */
 	const char *listen;   /* "unix:/path", or "" for the socket on fd 0 */
-	const char *engine;   /* "gdbm" or "memory" */
+	const char *watch_listen;    /* "" for watch.sock in run_dir */
+	const char *transfer_listen; /* "" for transfer.sock there */
+	const char *engine;          /* "gdbm" or "memory" */
 
 	/* Processes. */
 	uint64_t workers;   /* 0: one a core and one more */
+	uint64_t transfers; /* processes for exports and imports */
 	uint64_t round_max; /* requests a worker takes before one sync */
 	uint64_t
 		request_timeout_ms; /* for lighttpd to send or take a request */

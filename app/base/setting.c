@@ -24,8 +24,9 @@ const struct setting settings[SETTING_COUNT] = {
 		.type = SETTING_FOLDER,
 		MEMBER(run_dir),
 		.initial = DEFAULT_RUN_DIR,
-		.about = "The folder of the pid file; nothing in it has to "
-			 "outlive a restart",
+		.about =
+			"The folder of the pid file and of sockets; nothing in it has to "
+			"outlive a restart",
 	},
 	{
 		.name = "listen",
@@ -34,6 +35,22 @@ const struct setting settings[SETTING_COUNT] = {
 		.initial = "",
 		.about = "The FastCGI socket to open; when empty, the one "
 			 "that lighttpd hands over as file descriptor 0",
+	},
+	{
+		.name = "watch-listen",
+		.type = SETTING_SOCKET,
+		MEMBER(watch_listen),
+		.initial = "",
+		.about = "The FastCGI socket for watches; when empty, one in "
+			 "run-dir",
+	},
+	{
+		.name = "transfer-listen",
+		.type = SETTING_SOCKET,
+		MEMBER(transfer_listen),
+		.initial = "",
+		.about = "The FastCGI socket for exports and imports; when "
+			 "empty, one in run-dir",
 	},
 	{
 		.name = "engine",
@@ -51,6 +68,16 @@ const struct setting settings[SETTING_COUNT] = {
 		.initial = "0",
 		.max = 64,
 		.about = "Worker processes; 0 means one a core and one more",
+	},
+	{
+		.name = "transfers",
+		.type = SETTING_NUMBER,
+		MEMBER(transfers),
+		.initial = "2",
+		.min = 1,
+		.max = 64,
+		.about = "Processes for exports and imports, one at a time "
+			 "each; more than that wait for one another",
 	},
 	{
 		.name = "round-max",

@@ -74,6 +74,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/http/uri.h \
 	%D%/http/utf8.c \
 	%D%/http/utf8.h \
+	%D%/store/history.c \
+	%D%/store/history.h \
 	%D%/store/items.c \
 	%D%/store/items.h \
 	%D%/store/memory.c \
@@ -82,9 +84,12 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/record.h \
 	%D%/store/store.c \
 	%D%/store/store.h \
+	%D%/store/wake.c \
+	%D%/store/wake.h \
 	%D%/store/gdbm/append.c \
 	%D%/store/gdbm/checkpoint.c \
 	%D%/store/gdbm/commit.c \
+	%D%/store/gdbm/decide.c \
 	%D%/store/gdbm/engine.c \
 	%D%/store/gdbm/engine.h \
 	%D%/store/gdbm/expiry.c \

@@ -30,6 +30,7 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/store/contract.c \
 	%D%/store/contract.h \
 	%D%/store/contract_commit.c \
+	%D%/store/contract_decide.c \
 	%D%/store/contract_read.c \
 	%D%/store/gdbm/made.c \
 	%D%/store/gdbm/made.h \

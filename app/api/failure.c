@@ -22,6 +22,8 @@ static const struct failure failures[ERR_COUNT] = {
 			       "a key has at most 1024 bytes" },
 	[ERR_VALUE_TOO_LARGE] = { 413, "value-too-large", "Value too large",
 				  "the value is larger than the limit" },
+	[ERR_BATCH_TOO_LARGE] = { 413, "batch-too-large", "Batch too large",
+				  "it is more than one commit can hold" },
 	[ERR_NO_ROUTE] = { 404, "no-such-route", "No such route",
 			   "nothing is served under this path" },
 	[ERR_METHOD] = { 405, "method-not-allowed", "Method not allowed",
@@ -39,6 +41,9 @@ static const struct failure failures[ERR_COUNT] = {
 			    "there is no value under this key" },
 	[ERR_CONDITION] = { 412, "condition-failed", "Precondition failed",
 			    "a condition of the request is false" },
+	[ERR_GONE] = { 410, "gone", "Gone",
+		       "changes that far back are no longer kept; list, and "
+		       "watch from the revision of the list" },
 	[ERR_NOT_TEXT] = { 409, "not-text", "Not text",
 			   "the value is not UTF-8; read it as bytes at "
 			   "the URL in 'url'" },

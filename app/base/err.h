@@ -17,6 +17,7 @@ enum err {
 	ERR_KEY,               /* the key is empty or not decodable */
 	ERR_KEY_TOO_LONG,      /* more than STORE_KEY_MAX bytes */
 	ERR_VALUE_TOO_LARGE,   /* more than LIBRAPI_VALUE_MAX_BYTES */
+	ERR_BATCH_TOO_LARGE,   /* more than one commit can hold */
 	ERR_NO_ROUTE,          /* no resource at this path */
 	ERR_METHOD,            /* the resource does not know the method */
 	ERR_NOT_ACCEPTABLE,    /* no representation that Accept allows */
@@ -26,6 +27,7 @@ enum err {
 	/* What the store says about a key. */
 	ERR_NOT_FOUND, /* absent, deleted or expired */
 	ERR_CONDITION, /* a precondition is false; nothing was changed */
+	ERR_GONE,      /* changes that far back are no longer kept */
 	ERR_NOT_TEXT,  /* the value can't be shown as UTF-8 text */
 
 	/* Try again later. */

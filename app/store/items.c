@@ -77,6 +77,38 @@ enum err items_get(const struct items *items, struct view key, int64_t now_ms,
 	return err;
 }
 
+enum err items_copy(const struct items *items, struct view prefix,
+		    struct items *out)
+{
+	*out = (struct items){
+		.items = calloc(items->count + 1, sizeof(struct item *)),
+	};
+	if (!out->items)
+		return ERR_NO_MEMORY;
+	for (size_t i = items_seek(items, prefix); i < items->count; i++) {
+		struct view key = item_key(items->items[i]);
+		struct record record;
+		struct item *copy;
+		enum err err = item_decode(items->items[i], &record);
+
+		if (err || !view_starts_with(key, prefix))
+			return err;
+		copy = item_new(key, &record);
+		if (!copy)
+			return ERR_NO_MEMORY;
+		out->items[out->count++] = copy;
+	}
+	return ERR_OK;
+}
+
+void items_release(struct items *items)
+{
+	for (size_t i = 0; i < items->count; i++)
+		free(items->items[i]);
+	free(items->items);
+	*items = (struct items){ 0 };
+}
+
 enum err change_begin(struct change *change, const struct items *live,
 		      size_t op_count)
 {

@@ -44,6 +44,14 @@ bool items_has(const struct items *items, size_t place, struct view key);
 enum err items_get(const struct items *items, struct view key, int64_t now_ms,
 		   struct record *record);
 
+/*
+ * Copy all items whose keys begin with the prefix into `out`, which is then
+ * released with items_release(), also after ERR_NO_MEMORY or ERR_DAMAGED.
+ */
+enum err items_copy(const struct items *items, struct view prefix,
+		    struct items *out);
+void items_release(struct items *items);
+
 struct change {
 	struct items items;
 	struct item **made;    /* to be freed when it fails */

@@ -5,13 +5,23 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/file.h"
+#include "store/history.h"
 #include "store/items.h"
+#include "store/wake.h"
 
 struct memory_store {
 	struct store store; /* first, as store.h asks */
 	int64_t (*wall_ms)(void);
+	int64_t frozen_ms; /* of a snapshot: its time; otherwise 0 */
 	struct items live;
+	struct history history;
+	struct wake wake;
+	int wake_fd;
+	bool waits; /* somebody has asked for wake_fd */
 	uint64_t revision;
+	uint64_t commits;
+	uint64_t expired;
 };
 
 static struct memory_store *memory_of(struct store *store)
@@ -19,41 +29,72 @@ static struct memory_store *memory_of(struct store *store)
 	return (struct memory_store *)store;
 }
 
-/* One operation; *changed becomes true unless there was nothing to delete. */
-static enum err change_apply(struct change *change, struct store_op *op,
-			     uint64_t revision, int64_t now_ms, bool *changed)
+static int64_t now_of(const struct memory_store *memory)
 {
-	struct record record;
-	enum err err = items_get(&change->items, op->key, now_ms, &record);
+	return memory->frozen_ms ? memory->frozen_ms : memory->wall_ms();
+}
+
+/* A commit on its way. */
+struct attempt {
+	struct memory_store *memory;
+	struct change change;
+	uint64_t revision; /* that it will have */
+	int64_t now_ms;
+};
+
+/* The live record that the next operation finds; NULL when there is none. */
+static enum err find(const struct attempt *attempt, struct view key,
+		     struct record *record, const struct record **found)
+{
+	enum err err =
+		items_get(&attempt->change.items, key, attempt->now_ms, record);
+
+	*found = err ? NULL : record;
+	if (!err && record->revision == attempt->revision)
+		record->revision = 0;
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static enum err put(struct attempt *attempt, const struct store_op *op)
+{
+	struct change *change = &attempt->change;
 	size_t place = items_seek(&change->items, op->key);
-
-	if (err && err != ERR_NOT_FOUND)
-		return err;
-	op->existed = err == ERR_OK;
-	if (op->verb == STORE_DELETE) {
-		if (op->existed) {
-			change_drop(change, place);
-			*changed = true;
-		}
-		return ERR_OK;
-	}
-
-	struct item *item =
-		item_new(op->key, &(struct record){
-					  .revision = revision,
-					  .modified_ms = now_ms,
-					  .expires_ms = op->expires_ms,
-					  .type = op->type,
-					  .value = op->value,
-				  });
+	const struct record record = { .revision = attempt->revision,
+				       .modified_ms = attempt->now_ms,
+				       .expires_ms = op->expires_ms,
+				       .type = op->type,
+				       .value = op->value };
+	struct item *item = item_new(op->key, &record);
 
 	if (!item)
 		return ERR_NO_MEMORY;
 	if (items_has(&change->items, place, op->key))
 		change_drop(change, place);
 	change_add(change, place, item);
-	*changed = true;
-	return ERR_OK;
+	return history_stage(&attempt->memory->history, STORE_PUT, op->key,
+			     &record, true);
+}
+
+static enum err apply(struct attempt *attempt, struct store_op *op)
+{
+	struct change *change = &attempt->change;
+	struct record record;
+	const struct record *found;
+	enum err err = find(attempt, op->key, &record, &found);
+
+	if (err)
+		return err;
+	op->existed = found != NULL;
+	err = store_decide(&attempt->memory->store, op, found);
+	if (err)
+		return err;
+	if (op->verb == STORE_PUT)
+		return put(attempt, op);
+	if (op->verb != STORE_DELETE || !op->existed)
+		return ERR_OK;
+	change_drop(change, items_seek(&change->items, op->key));
+	return history_stage(&attempt->memory->history, STORE_DELETE, op->key,
+			     NULL, true);
 }
 
 /* Tests every condition, also after one that does not hold. */
@@ -84,7 +125,13 @@ static enum err memory_open(const struct store_conf *conf, struct store **out)
 	if (!memory)
 		return ERR_NO_MEMORY;
 	memory->wall_ms = conf->wall_ms ? conf->wall_ms : clock_wall_ms;
+	memory->history.max_bytes = conf->history_bytes;
 	*out = &memory->store;
+	if (wake_open(&memory->wake_fd)) {
+		free(memory);
+		*out = NULL;
+		return ERR_SYSTEM;
+	}
 	return ERR_OK;
 }
 
@@ -92,9 +139,9 @@ static enum err memory_close(struct store *store)
 {
 	struct memory_store *memory = memory_of(store);
 
-	for (size_t i = 0; i < memory->live.count; i++)
-		free(memory->live.items[i]);
-	free(memory->live.items);
+	items_release(&memory->live);
+	history_release(&memory->history);
+	file_close(&memory->wake_fd, "eventfd");
 	free(memory);
 	return ERR_OK;
 }
@@ -128,7 +175,7 @@ static enum err memory_get(struct store *store, struct view key,
 	if (revision)
 		*revision = memory->revision;
 
-	enum err err = items_get(&memory->live, key, memory->wall_ms(), record);
+	enum err err = items_get(&memory->live, key, now_of(memory), record);
 
 	if (err)
 		return err;
@@ -145,7 +192,7 @@ static enum err memory_list(struct store *store,
 {
 	struct memory_store *memory = memory_of(store);
 	const struct items *live = &memory->live;
-	int64_t now_ms = memory->wall_ms();
+	int64_t now_ms = now_of(memory);
 	bool skip = range->after.data &&
 		    view_compare(range->after, range->prefix) >= 0;
 	struct view start = skip ? range->after : range->prefix;
@@ -176,30 +223,84 @@ static enum err memory_list(struct store *store,
 	return ERR_OK;
 }
 
+/* The end of a commit: it happened, unless err, if it changed anything. */
+static bool conclude(struct attempt *attempt, enum err err)
+{
+	struct memory_store *memory = attempt->memory;
+	bool changed = !err && memory->history.staged.first;
+
+	change_end(&attempt->change, &memory->live, !err);
+	if (!changed) {
+		history_drop(&memory->history);
+		return false;
+	}
+	memory->revision = attempt->revision;
+	memory->commits++;
+	history_keep(&memory->history, attempt->revision, attempt->now_ms);
+	wake_ring(&memory->wake, memory->wake_fd);
+	return true;
+}
+
+static struct attempt attempt_of(struct memory_store *memory)
+{
+	return (struct attempt){ .memory = memory,
+				 .revision = memory->revision + 1,
+				 .now_ms = now_of(memory) };
+}
+
 static enum err memory_commit(struct store *store, struct store_batch *batch,
 			      uint64_t *ticket)
 {
 	struct memory_store *memory = memory_of(store);
-	int64_t now_ms = memory->wall_ms();
-	struct change change;
-	bool changed = false;
-	enum err err = test_conditions(&memory->live, batch, now_ms);
+	struct attempt attempt = attempt_of(memory);
+	enum err err = test_conditions(&memory->live, batch, attempt.now_ms);
 
 	*ticket = memory->revision;
+	batch->read_revision = memory->revision;
 	if (err)
 		return err;
-	err = change_begin(&change, &memory->live, batch->op_count);
+	err = change_begin(&attempt.change, &memory->live, batch->op_count);
 	for (size_t i = 0; i < batch->op_count && !err; i++)
-		err = change_apply(&change, &batch->ops[i],
-				   memory->revision + 1, now_ms, &changed);
-	change_end(&change, &memory->live, !err);
-	if (err || !changed)
-		return err;
-	memory->revision++;
+		err = apply(&attempt, &batch->ops[i]);
+	if (conclude(&attempt, err)) {
+		batch->revision = memory->revision;
+		batch->modified_ms = attempt.now_ms;
+	}
 	*ticket = memory->revision;
-	batch->revision = memory->revision;
-	batch->modified_ms = now_ms;
-	return ERR_OK;
+	return err;
+}
+
+static enum err memory_delete_prefix(struct store *store, struct view prefix,
+				     uint64_t *deleted, uint64_t *revision,
+				     uint64_t *ticket)
+{
+	struct memory_store *memory = memory_of(store);
+	struct attempt attempt = attempt_of(memory);
+	struct items *items = &attempt.change.items;
+	enum err err = change_begin(&attempt.change, &memory->live, 0);
+	size_t place = items_seek(&memory->live, prefix);
+
+	while (!err && place < items->count &&
+	       view_starts_with(item_key(items->items[place]), prefix)) {
+		struct record record;
+
+		err = item_decode(items->items[place], &record);
+		if (!err && record_expired(&record, attempt.now_ms)) {
+			place++;
+			continue;
+		}
+		if (!err)
+			err = history_stage(&memory->history, STORE_DELETE,
+					    item_key(items->items[place]), NULL,
+					    false);
+		if (!err)
+			change_drop(&attempt.change, place);
+	}
+	*deleted = err ? 0 : attempt.change.dropped_count;
+	if (conclude(&attempt, err))
+		*revision = memory->revision;
+	*ticket = memory->revision;
+	return err;
 }
 
 static enum err memory_sync(struct store *store, uint64_t ticket)
@@ -209,27 +310,69 @@ static enum err memory_sync(struct store *store, uint64_t ticket)
 	return ERR_OK;
 }
 
+static enum err memory_changes(struct store *store, uint64_t since,
+			       bool (*each)(void *arg,
+					    const struct store_change *change),
+			       void *arg, uint64_t *next, uint64_t *oldest)
+{
+	struct memory_store *memory = memory_of(store);
+
+	if (memory->waits)
+		wake_arm(&memory->wake, memory->wake_fd);
+	return history_look(&memory->history, memory->revision, since, each,
+			    arg, next, oldest);
+}
+
+static int memory_changes_fd(struct store *store)
+{
+	memory_of(store)->waits = true;
+	return memory_of(store)->wake_fd;
+}
+
+static enum err memory_snapshot(struct store *store, struct view prefix,
+				struct store **snapshot, uint64_t *revision)
+{
+	struct memory_store *memory = memory_of(store);
+	struct memory_store *copy = calloc(1, sizeof(*copy));
+	enum err err;
+
+	if (!copy)
+		return ERR_NO_MEMORY;
+	copy->store.engine = &store_memory_engine;
+	copy->frozen_ms = memory->wall_ms();
+	copy->revision = memory->revision;
+	copy->wake_fd = -1;
+	err = items_copy(&memory->live, prefix, &copy->live);
+	if (err) {
+		memory_close(&copy->store);
+		return err;
+	}
+	*snapshot = &copy->store;
+	*revision = copy->revision;
+	return ERR_OK;
+}
+
 /* Drops what has expired, as one change; waits only if there was nothing. */
 static enum err memory_housekeep(struct store *store, long timeout_ms)
 {
 	struct memory_store *memory = memory_of(store);
-	int64_t now_ms = memory->wall_ms();
-	struct change change;
+	struct attempt attempt = attempt_of(memory);
+	struct items *items = &attempt.change.items;
 	struct record record;
-	enum err err = change_begin(&change, &memory->live, 0);
+	enum err err = change_begin(&attempt.change, &memory->live, 0);
 
-	for (size_t i = change.items.count; i-- > 0 && !err;) {
-		err = item_decode(change.items.items[i], &record);
-		if (!err && record_expired(&record, now_ms))
-			change_drop(&change, i);
+	for (size_t i = items->count; i-- > 0 && !err;) {
+		err = item_decode(items->items[i], &record);
+		if (err || !record_expired(&record, attempt.now_ms))
+			continue;
+		err = history_stage(&memory->history, STORE_EXPIRE,
+				    item_key(items->items[i]), NULL, false);
+		if (!err)
+			change_drop(&attempt.change, i);
 	}
-
-	bool changed = !err && change.dropped_count > 0;
-
-	change_end(&change, &memory->live, !err);
-	if (changed)
-		memory->revision++;
-	else if (!err)
+	if (!err)
+		memory->expired += attempt.change.dropped_count;
+	if (!conclude(&attempt, err) && !err)
 		clock_sleep_ms(timeout_ms);
 	return err;
 }
@@ -241,6 +384,10 @@ static void memory_stats(struct store *store, struct store_stats *stats)
 	*stats = (struct store_stats){
 		.revision = memory->revision,
 		.keys = memory->live.count,
+		.history_bytes = memory->history.bytes,
+		.oldest = memory->history.oldest,
+		.commits = memory->commits,
+		.expired = memory->expired,
 		.writable = true,
 	};
 }
@@ -266,7 +413,11 @@ const struct store_engine store_memory_engine = {
 	.get = memory_get,
 	.list = memory_list,
 	.commit = memory_commit,
+	.delete_prefix = memory_delete_prefix,
 	.sync = memory_sync,
+	.changes = memory_changes,
+	.changes_fd = memory_changes_fd,
+	.snapshot = memory_snapshot,
 	.housekeep = memory_housekeep,
 	.stats = memory_stats,
 	.check = memory_check,

@@ -35,7 +35,7 @@ static enum err check_op(const struct store *store, const struct store_op *op)
 {
 	enum err err = check_key(op->key);
 
-	if (err || op->verb == STORE_DELETE)
+	if (err || op->verb != STORE_PUT)
 		return err;
 	if (op->value.size > store->value_max_bytes)
 		return ERR_VALUE_TOO_LARGE;
@@ -52,6 +52,39 @@ static enum err check_batch(const struct store *store,
 	for (size_t i = 0; i < batch->op_count && !err; i++)
 		err = check_op(store, &batch->ops[i]);
 	return err;
+}
+
+const uint64_t store_sync_bounds_us[STORE_SYNC_BUCKETS] = {
+	100,   250,   500,    1000,   2500,    5000,    10000,
+	25000, 50000, 100000, 250000, 1000000, 5000000, UINT64_MAX,
+};
+
+size_t store_sync_bucket(uint64_t duration_us)
+{
+	size_t i = 0;
+
+	while (duration_us > store_sync_bounds_us[i])
+		i++;
+	return i;
+}
+
+bool store_only_reads(const struct store_batch *batch)
+{
+	for (size_t i = 0; i < batch->op_count; i++)
+		if (batch->ops[i].verb != STORE_GET)
+			return false;
+	return true;
+}
+
+enum err store_decide(const struct store *store, struct store_op *op,
+		      const struct record *found)
+{
+	enum err err;
+
+	if (!op->decide)
+		return ERR_OK;
+	err = op->decide(op->decide_arg, op, found);
+	return err ? err : check_op(store, op);
 }
 
 bool store_condition_holds(const struct store_condition *condition)
@@ -136,13 +169,60 @@ enum err store_commit(struct store *store, struct store_batch *batch,
 
 	batch->revision = 0;
 	batch->modified_ms = 0;
+	batch->read_revision = 0;
 	*ticket = 0;
 	return err ? err : store->engine->commit(store, batch, ticket);
+}
+
+enum err store_delete_prefix(struct store *store, struct view prefix,
+			     uint64_t *deleted, uint64_t *revision,
+			     uint64_t *ticket)
+{
+	*deleted = 0;
+	*revision = 0;
+	*ticket = 0;
+	if (!store->engine->delete_prefix)
+		return ERR_SYSTEM;
+	return store->engine->delete_prefix(store, prefix, deleted, revision,
+					    ticket);
 }
 
 enum err store_sync(struct store *store, uint64_t ticket)
 {
 	return store->engine->sync(store, ticket);
+}
+
+enum err store_changes(struct store *store, uint64_t since,
+		       bool (*each)(void *arg,
+				    const struct store_change *change),
+		       void *arg, uint64_t *next, uint64_t *oldest)
+{
+	*next = since;
+	*oldest = 0;
+	if (!store->engine->changes)
+		return ERR_SYSTEM;
+	return store->engine->changes(store, since, each, arg, next, oldest);
+}
+
+int store_changes_fd(struct store *store)
+{
+	return store->engine->changes_fd ? store->engine->changes_fd(store)
+					 : -1;
+}
+
+enum err store_snapshot(struct store *store, struct view prefix,
+			struct store **snapshot, uint64_t *revision)
+{
+	enum err err;
+
+	*snapshot = NULL;
+	*revision = 0;
+	if (!store->engine->snapshot)
+		return ERR_SYSTEM;
+	err = store->engine->snapshot(store, prefix, snapshot, revision);
+	if (!err)
+		(*snapshot)->value_max_bytes = store->value_max_bytes;
+	return err;
 }
 
 enum err store_housekeep(struct store *store, long timeout_ms)

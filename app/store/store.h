@@ -28,7 +28,8 @@
  *  - operations are linearizable; a commit is wholly there or wholly absent;
  *  - revisions have no gap and no repeat, across restarts too;
  *  - no read shows what a crash could still take away;
- *  - an expired key is absent at once.
+ *  - an expired key is absent at once;
+ *  - what a watcher is told of is durable, in order, and told once.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -53,6 +54,7 @@ struct store_conf {
 	uint64_t table_max_bytes;
 	uint64_t checkpoint_idle_ms;
 	uint64_t expiry_interval_ms;
+	uint64_t history_bytes;
 	int64_t (*wall_ms)(void); /* NULL: the system's clock */
 };
 
@@ -129,15 +131,38 @@ struct store_condition {
 	bool holds;       /* out */
 };
 
-/* STORE_EXPIRE is the housekeeper's: a delete of a key that has expired. */
-enum store_verb { STORE_PUT, STORE_DELETE, STORE_EXPIRE };
+/*
+ * STORE_EXPIRE is the housekeeper's: a delete of a key that has expired.
+ * STORE_GET changes nothing.  (The first three are also on disk.)
+ */
+enum store_verb { STORE_PUT, STORE_DELETE, STORE_EXPIRE, STORE_GET };
 
+/*
+ * `decide`, when not NULL, is called inside the write lock with the live
+ * record that the operation finds, NULL when the key is absent.  It sees what
+ * earlier operations of the batch did: such a record has revision 0, since the
+ * commit has none yet.  Its views are good for this call.
+ *
+ * It may change verb, value, type and expires_ms; what they then point at has
+ * to live until store_commit() returns.  An error that it returns fails the
+ * whole batch: store_commit() returns that error and nothing was changed.
+ *
+ * It is called after all conditions held, in the order of the operations, and
+ * maybe more than once, when an engine has to try again: each try begins with
+ * the first operation, and the operations are as the caller gave them.  In a
+ * batch that only reads it is called once, and must leave the verb alone.
+ * Others wait meanwhile: it must neither block nor call the store.
+ */
 struct store_op {
 	enum store_verb verb;
 	struct view key;
 	struct view value;  /* STORE_PUT */
 	struct view type;   /* STORE_PUT; up to RECORD_TYPE_MAX bytes */
 	int64_t expires_ms; /* STORE_PUT; wall clock, 0 never */
+
+	enum err (*decide)(void *arg, struct store_op *op,
+			   const struct record *found);
+	void *decide_arg;
 
 	bool existed; /* out: the key was live just before */
 };
@@ -146,6 +171,10 @@ struct store_op {
  * Conditions and operations that happen together or not at all, under one
  * revision.  Keys may repeat: operations apply in order, and each sees those
  * before it.  Everything pointed at is the caller's.
+ *
+ * A batch whose operations are all STORE_GET, or that has only conditions, only
+ * reads: it takes no lock, waits for nobody, and sees all of its keys at one
+ * durable revision.
  */
 struct store_batch {
 	struct store_condition *conditions;
@@ -155,6 +184,9 @@ struct store_batch {
 
 	uint64_t revision;   /* out: of this commit, 0 when nothing changed */
 	int64_t modified_ms; /* out: the time it was stamped with */
+	/* out, also with ERR_CONDITION: its keys were seen as they are at this
+	 * revision, which is durable once the ticket is synced */
+	uint64_t read_revision;
 };
 
 /*
@@ -164,11 +196,27 @@ struct store_batch {
  * *ticket is always set, also with ERR_CONDITION: sync it before answering.
  *
  * ERR_CONDITION (every condition's `current` and `holds` are set), ERR_KEY,
- * ERR_KEY_TOO_LONG, ERR_VALUE_TOO_LARGE, ERR_BUSY, ERR_FULL, ERR_STOPPED,
- * ERR_IO, ERR_DAMAGED, ERR_NO_MEMORY: nothing was changed.
+ * ERR_KEY_TOO_LONG, ERR_VALUE_TOO_LARGE, ERR_BATCH_TOO_LARGE (all of it has to
+ * fit one segment of the journal and its index), ERR_BUSY, ERR_FULL,
+ * ERR_STOPPED, ERR_IO, ERR_DAMAGED, ERR_NO_MEMORY, and what a `decide`
+ * returned: nothing was changed.
  */
 enum err store_commit(struct store *store, struct store_batch *batch,
 		      uint64_t *ticket);
+
+/*
+ * Delete every live key that begins with the prefix (an empty one: all) in one
+ * atomic revision.  *deleted is how many; without any, nothing changes and
+ * *revision is 0.  *ticket as with store_commit().
+ *
+ * Other writers wait while the keys are collected, a few microseconds a key.
+ * ERR_BATCH_TOO_LARGE, after nothing was changed, when the deletes don't fit
+ * one segment of the journal and its index: with default settings some 250,000
+ * keys of 100 bytes.  Otherwise as store_commit().
+ */
+enum err store_delete_prefix(struct store *store, struct view prefix,
+			     uint64_t *deleted, uint64_t *revision,
+			     uint64_t *ticket);
 
 /*
  * Wait until everything up to the ticket is on disk.  ERR_STOPPED or ERR_IO
@@ -180,21 +228,110 @@ enum err store_commit(struct store *store, struct store_batch *batch,
 enum err store_sync(struct store *store, uint64_t ticket);
 
 /*
+ * What was changed, from the journal: the segments that wait for a checkpoint
+ * and, behind them, up to history_bytes of those that had theirs.  It is there
+ * after a restart; when the disk is full it is what is given up first.
+ */
+struct store_change {
+	uint64_t revision;
+	int64_t time_ms;      /* of the commit */
+	enum store_verb verb; /* STORE_PUT, STORE_DELETE, STORE_EXPIRE */
+	struct view key;
+	struct record record; /* of a STORE_PUT, with the value */
+	bool last;            /* of its revision */
+};
+
+/*
+ * Call `each` for every change of a revision > since, in the order of
+ * revisions, only durable ones, until it returns false.  A commit changes a
+ * key once; a key that was put by two commits appears twice.  Views are good
+ * for one call.
+ *
+ * *next is where to go on: the newest revision of which all changes were
+ * visited.  `each` may stop anywhere, but only whole revisions count: when it
+ * returns false for a change that is not the `last` of its revision, that
+ * revision comes again, from its first change, with since = *next.
+ *
+ * Going on where one of the last few calls of this process stopped costs only
+ * what is new; another `since` costs a look through one segment.  So many
+ * readers can be served by one tail and, for those behind, by calls that stop
+ * after a while.
+ *
+ * ERR_GONE when changes after `since` are no longer kept, or `since` is newer
+ * than the store (which was restored from a backup): *oldest, always set, is
+ * the least `since` that can be had; list, and begin anew from the revision
+ * of the listing.  ERR_IO, ERR_DAMAGED, ERR_NO_MEMORY.  Sets *next to `since`
+ * when it fails before the first change.
+ */
+enum err store_changes(struct store *store, uint64_t since,
+		       bool (*each)(void *arg,
+				    const struct store_change *change),
+		       void *arg, uint64_t *next, uint64_t *oldest);
+
+/*
+ * A descriptor for poll(2) and epoll(7) that becomes readable when there may
+ * be something new since this process last called store_changes() and had all
+ * of it; that call also makes it unreadable again.  It costs one wake a sync,
+ * and only while somebody waits.
+ *
+ * For one process at a time: two would take each other's wakes away.  A wake
+ * is lost when the process that owes it is killed at that very moment, so look
+ * once in a while (a heartbeat will do) all the same.  The descriptor is the
+ * store's; -1 without one.
+ */
+int store_changes_fd(struct store *store);
+
+/*
+ * The store as it is now, frozen: a store of its own for store_list(),
+ * store_get() and, at the end, store_close(); nothing else may be called.
+ * Only keys that begin with `prefix` are in it.  *revision is the durable one
+ * that it shows for as long as it is open, while others write on; a key that
+ * expires later stays.
+ *
+ * It holds nobody back.  What it costs (gdbm): at the beginning one pass over
+ * the keys that wait for a checkpoint, whose index is copied (some 60 bytes
+ * and the key, each); until it is closed the disk space of the files it shows,
+ * which are kept by hard links in a folder snapshot-SLOT.N of the data
+ * directory.  What a killed process leaves of it is removed by store_reap()
+ * and by the next start.  ERR_FULL, ERR_IO, ERR_NO_MEMORY.
+ */
+enum err store_snapshot(struct store *store, struct view prefix,
+			struct store **snapshot, uint64_t *revision);
+
+/*
  * One turn of the housekeeper: waits up to timeout_ms for work to fall due
  * and does it (checkpoint, expiry).  A failure is logged, and the next turn
  * tries again.
  */
 enum err store_housekeep(struct store *store, long timeout_ms);
 
+/*
+ * Upper bounds of the buckets that syncs are counted in, in microseconds; the
+ * last one has none (UINT64_MAX).
+ */
+#define STORE_SYNC_BUCKETS 14
+extern const uint64_t store_sync_bounds_us[STORE_SYNC_BUCKETS];
+
+/* Counters rise from 0 when the store is opened. */
 struct store_stats {
 	uint64_t revision; /* newest durable */
 	uint64_t keys;     /* in the tables, of the last checkpoint */
 	uint64_t tables;
 	uint64_t table_bytes;
-	uint64_t journal_bytes; /* written since the last checkpoint */
-	uint64_t checkpoints;   /* since the store was opened */
-	bool writable;          /* false: store_commit says ERR_STOPPED */
-	bool full;              /* the last allocation met ERR_FULL */
+	uint64_t journal_bytes;  /* written since the last checkpoint */
+	uint64_t memtable_bytes; /* memory that the index of the journal uses */
+	uint64_t history_bytes;  /* of journal kept for store_changes() alone */
+	uint64_t oldest;         /* the least `since` for store_changes() */
+	uint64_t commits;        /* counter: that took a revision */
+	uint64_t expired;        /* counter: keys */
+	uint64_t syncs;          /* counter: that made commits durable */
+	uint64_t sync_us;        /* counter: time that they took */
+	uint64_t sync_counts[STORE_SYNC_BUCKETS]; /* counter: each bucket */
+	uint64_t checkpoints;                     /* counter */
+	uint64_t checkpoint_us;                   /* counter */
+	uint64_t checkpoint_failures;             /* counter */
+	bool writable; /* false: store_commit says ERR_STOPPED */
+	bool full;     /* the last allocation met ERR_FULL */
 };
 
 /* From memory, at once; never fails. */
@@ -217,6 +354,19 @@ enum err store_check(const struct store_conf *conf,
 /* For engines: whether the condition is true of its `current` revision. */
 bool store_condition_holds(const struct store_condition *condition);
 
+/* For engines: whether all operations are STORE_GET. */
+bool store_only_reads(const struct store_batch *batch);
+
+/*
+ * For engines: ask the operation's `decide`, when it has one, and see that
+ * what it made of the operation keeps the limits.
+ */
+enum err store_decide(const struct store *store, struct store_op *op,
+		      const struct record *found);
+
+/* For engines: count a sync of that duration. */
+size_t store_sync_bucket(uint64_t duration_us);
+
 /*
  * An engine: a const table of functions, each as the store_ function of the
  * same name; store.c has checked keys, sizes and engine names before.
@@ -236,7 +386,17 @@ struct store_engine {
 			 void *arg, uint64_t *revision);
 	enum err (*commit)(struct store *store, struct store_batch *batch,
 			   uint64_t *ticket);
+	enum err (*delete_prefix)(struct store *store, struct view prefix,
+				  uint64_t *deleted, uint64_t *revision,
+				  uint64_t *ticket);
 	enum err (*sync)(struct store *store, uint64_t ticket);
+	enum err (*changes)(struct store *store, uint64_t since,
+			    bool (*each)(void *arg,
+					 const struct store_change *change),
+			    void *arg, uint64_t *next, uint64_t *oldest);
+	int (*changes_fd)(struct store *store);
+	enum err (*snapshot)(struct store *store, struct view prefix,
+			     struct store **snapshot, uint64_t *revision);
 	enum err (*housekeep)(struct store *store, long timeout_ms);
 	void (*stats)(struct store *store, struct store_stats *stats);
 	enum err (*check)(const struct store_conf *conf,

@@ -62,6 +62,8 @@ static void what_the_contract_names_has_that_status_and_code(void)
 		{ __LINE__, ERR_NOT_TEXT, 409, "not-text" },
 		{ __LINE__, ERR_CONDITION, 412, "condition-failed" },
 		{ __LINE__, ERR_VALUE_TOO_LARGE, 413, "value-too-large" },
+		{ __LINE__, ERR_BATCH_TOO_LARGE, 413, "batch-too-large" },
+		{ __LINE__, ERR_GONE, 410, "gone" },
 		{ __LINE__, ERR_KEY_TOO_LONG, 414, "key-too-long" },
 		{ __LINE__, ERR_MEDIA_TYPE, 415, "media-type" },
 		{ __LINE__, ERR_CONDITION_MISSING, 428, "condition-required" },

@@ -43,7 +43,11 @@ static uint64_t revision_of(struct store *store)
 static void put(struct store *store, struct view key, struct view value,
 		struct view type, int64_t expires_ms)
 {
-	struct store_op op = { STORE_PUT, key, value, type, expires_ms, false };
+	struct store_op op = { .verb = STORE_PUT,
+			       .key = key,
+			       .value = value,
+			       .type = type,
+			       .expires_ms = expires_ms };
 	struct store_batch batch = { .ops = &op, .op_count = 1 };
 	uint64_t ticket;
 

@@ -61,6 +61,17 @@ void conditions_see_the_store_before_the_batch(void);
 void tickets_may_be_synced_late_and_in_any_order(void);
 void a_commit_builds_on_one_that_is_not_yet_synced(void);
 
+/* contract_decide.c */
+void a_hook_sees_the_live_record(void);
+void a_hook_may_make_another_operation_of_it(void);
+void a_hook_changes_type_and_expiry_too(void);
+void a_hook_sees_what_the_batch_did_before_it(void);
+void a_hook_s_error_fails_the_whole_batch(void);
+void no_hook_is_asked_when_a_condition_is_false(void);
+void what_a_hook_makes_keeps_the_limits(void);
+void a_batch_of_gets_reads_one_revision(void);
+void many_operations_on_few_keys_apply_in_order(void);
+
 /* contract_read.c */
 void a_new_store_is_empty(void);
 void what_was_put_comes_back_whole(void);

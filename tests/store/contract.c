@@ -43,6 +43,7 @@ struct store_conf contract_conf(void)
 		.table_max_bytes = 1 << 20,
 		.checkpoint_idle_ms = 1,
 		.expiry_interval_ms = 1,
+		.history_bytes = 16 << 20,
 		.wall_ms = wall_ms,
 	};
 
@@ -220,6 +221,15 @@ const struct harness_test contract_tests[] = {
 	HARNESS_TEST(conditions_hold_as_they_say),
 	HARNESS_TEST(one_false_condition_stops_the_batch_and_all_are_told),
 	HARNESS_TEST(conditions_see_the_store_before_the_batch),
+	HARNESS_TEST(a_hook_sees_the_live_record),
+	HARNESS_TEST(a_hook_may_make_another_operation_of_it),
+	HARNESS_TEST(a_hook_changes_type_and_expiry_too),
+	HARNESS_TEST(a_hook_sees_what_the_batch_did_before_it),
+	HARNESS_TEST(a_hook_s_error_fails_the_whole_batch),
+	HARNESS_TEST(no_hook_is_asked_when_a_condition_is_false),
+	HARNESS_TEST(what_a_hook_makes_keeps_the_limits),
+	HARNESS_TEST(a_batch_of_gets_reads_one_revision),
+	HARNESS_TEST(many_operations_on_few_keys_apply_in_order),
 	HARNESS_TEST(an_expired_key_is_absent_at_once),
 	HARNESS_TEST(housekeeping_keeps_all_that_lives),
 	HARNESS_TEST(tickets_may_be_synced_late_and_in_any_order),

@@ -48,7 +48,7 @@ void only_what_changes_something_takes_a_revision(void)
 	struct store_condition absent = { .key = view_of("a"),
 					  .test = STORE_ABSENT };
 	struct store_op op = op_put(view_of("a"), view_of("no"));
-	struct store_batch failing = { &absent, 1, &op, 1, 9, 9 };
+	struct store_batch failing = { &absent, 1, &op, 1, 9, 9, 9 };
 	struct store_batch nothing = { .revision = 9 };
 
 	CU_ASSERT_EQUAL(contract_delete(store, "a"), 0);
@@ -250,7 +250,7 @@ void one_false_condition_stops_the_batch_and_all_are_told(void)
 		{ .key = view_of("b"), .test = STORE_EXISTS },
 	};
 	struct store_op op = op_put(view_of("a"), view_of("changed"));
-	struct store_batch batch = { conditions, 3, &op, 1, 0, 0 };
+	struct store_batch batch = { conditions, 3, &op, 1, 0, 0, 0 };
 
 	contract_put(store, "a", "one");
 	CU_ASSERT_EQUAL(contract_commit(store, &batch), ERR_CONDITION);
@@ -277,7 +277,7 @@ void conditions_see_the_store_before_the_batch(void)
 					  .test = STORE_ABSENT };
 	struct store_op ops[] = { op_put(view_of("a"), view_of("1")),
 				  op_put(view_of("b"), view_of("1")) };
-	struct store_batch batch = { &absent, 1, ops, 2, 0, 0 };
+	struct store_batch batch = { &absent, 1, ops, 2, 0, 0, 0 };
 
 	CU_ASSERT_EQUAL(contract_commit(store, &batch), ERR_OK);
 	CU_ASSERT_TRUE(absent.holds);
@@ -320,7 +320,7 @@ void a_commit_builds_on_one_that_is_not_yet_synced(void)
 					    .revision_count = 1 };
 	struct store_op op = op_put(view_of("a"), view_of("1"));
 	struct store_batch blind = { .ops = &op, .op_count = 1 };
-	struct store_batch next = { &is_first, 1, &op, 1, 0, 0 };
+	struct store_batch next = { &is_first, 1, &op, 1, 0, 0, 0 };
 
 	CU_ASSERT_EQUAL(store_commit(store, &blind, &ticket), ERR_OK);
 	CU_ASSERT_EQUAL(store_commit(store, &next, &ticket), ERR_OK);

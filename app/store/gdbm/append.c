@@ -43,7 +43,7 @@ enum err append_index(struct shared *shared, uint64_t number,
 	uint64_t at = frame->position + JOURNAL_FRAME_HEAD_SIZE;
 	struct journal_op op;
 
-	for (int i = 0; i < frame->op_count; i++) {
+	for (uint32_t i = 0; i < frame->op_count; i++) {
 		struct memtable_entry entry = { .revision = frame->revision };
 		enum err err = journal_next_op(&body, &at, &op);
 
@@ -253,14 +253,19 @@ static bool fits(struct gdbm_store *g, const struct need *need)
 
 static enum err make_room(struct gdbm_store *g, const struct need *need)
 {
+	uint64_t number;
 	enum err err;
 
 	if (fits(g, need))
 		return ERR_OK;
 	err = rotate_locked(g);
-	if (!err && !fits(g, need))
-		err = ERR_VALUE_TOO_LARGE;
-	return err;
+	if (err || fits(g, need))
+		return err;
+	number = atomic_load(&g->shared->segment);
+	if (shared_segment(g->shared, number)->head.capacity <
+	    g->conf.journal_segment_bytes)
+		return ERR_FULL;
+	return need->entries > 1 ? ERR_BATCH_TOO_LARGE : ERR_VALUE_TOO_LARGE;
 }
 
 static void build_frame(struct gdbm_store *g, const struct store_batch *batch,

@@ -5,7 +5,8 @@
  *
  *   engine.c      the table of functions; open, close, attach
  *   recovery.c    from the files to a running store
- *   commit.c      a write: conditions, operations
+ *   commit.c      a write: locks, and trying again
+ *   decide.c      ... its conditions and operations
  *   append.c      ... its frame at the journal's end, the next segment
  *   sync.c        ... and the sync that makes it durable
  *   read.c        a read
@@ -89,8 +90,10 @@ enum err read_begin(struct gdbm_store *g, uint64_t *revision);
 void read_end(struct gdbm_store *g);
 
 /*
- * read.c: what the newest entry of the key is, durable or not; between
- * read_begin and read_end.  All zero when the key was never there.
+ * read.c: what the newest entry of the key is that is not newer than the
+ * revision (UINT64_MAX: durable or not); between read_begin and read_end.  All
+ * zero when the key was never there.  *record, where one is wanted, is set for
+ * a put; its views are in g->current.
  */
 struct newest {
 	uint64_t revision;  /* of the entry, also when it is a removal */
@@ -98,8 +101,8 @@ struct newest {
 	int64_t expires_ms; /* of a put; it may have passed */
 };
 
-enum err read_newest(struct gdbm_store *g, struct view key,
-		     struct newest *newest);
+enum err read_newest(struct gdbm_store *g, struct view key, uint64_t revision,
+		     struct newest *newest, struct record *record);
 
 enum err read_get(struct store *store, struct view key, struct buf *hold,
 		  struct record *record, uint64_t *revision);
@@ -125,12 +128,38 @@ enum err list_run(struct store *store, const struct store_range *range,
 enum err commit_apply(struct store *store, struct store_batch *batch,
 		      uint64_t *ticket);
 
-/* commit.c: what is known of an operation once its conditions hold. */
+/*
+ * decide.c: what is known of an operation.  Places of operations are counted
+ * from 1 here, 0 is none.
+ */
 struct staged {
-	uint32_t hash; /* of the key */
-	bool live;     /* the key, after it */
-	bool write;    /* false: changes nothing, or a later one has its key */
+	struct store_op given; /* as the caller gave it */
+	uint32_t hash;         /* of the key */
+	uint32_t bucket;       /* last operation whose hash falls here */
+	uint32_t chain;        /* the one before this in its bucket */
+	uint32_t earlier;      /* the last one before this on its key */
+	uint32_t content;      /* the put that the key has its value from */
+	uint32_t writer;       /* the one that writes the key */
+	bool live;             /* the key, after it */
+	bool write; /* false: changes nothing, or a later one writes it */
 };
+
+/*
+ * decide.c: make g->staged for the operations, with the keys' hashes: which
+ * of them have the same key, and how they were given.  ERR_NO_MEMORY.
+ */
+enum err decide_begin(struct gdbm_store *g, const struct store_batch *batch);
+uint32_t decide_hash(struct view key);
+
+/*
+ * decide.c: test the conditions, ask the operations' `decide`, and set what
+ * each changes.  Without `reads` the caller holds the stripes, and the newest
+ * records count, durable or not; with it, those at the newest durable
+ * revision.  *seen is the newest revision that it rests on; *any whether
+ * anything changes.  Sets batch->read_revision.
+ */
+enum err decide_run(struct gdbm_store *g, struct store_batch *batch, bool reads,
+		    uint64_t *seen, bool *any);
 
 /*
  * append.c: write the staged operations as one frame, under the next revision

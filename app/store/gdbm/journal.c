@@ -201,9 +201,9 @@ void journal_build_end(struct buf *out, const struct journal_head *head,
 	le32_put(bytes + 4,
 		 crc32c(0, bytes + JOURNAL_FRAME_HEAD_SIZE, body_size));
 	le32_put(bytes + 8, (uint32_t)body_size);
-	le16_put(bytes + 12, frame->op_count);
+	le16_put(bytes + 12, (uint16_t)frame->op_count);
 	bytes[14] = (unsigned char)frame->kind;
-	bytes[15] = 0;
+	bytes[15] = (unsigned char)(frame->op_count >> 16);
 	le64_put(bytes + 16, frame->revision);
 	le64_put(bytes + 24, frame->durable);
 	le64_put(bytes + 32, (uint64_t)frame->time_ms);

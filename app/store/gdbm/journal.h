@@ -15,9 +15,10 @@
  *   20   4  zero                                each) and of bytes 4 to 39
  *   24   8  number                        4  4  CRC-32C of the body
  *   32   8  nonce, random                 8  4  length of the body
- *   40   8  allocated size of the file   12  2  number of operations
+ *   40   8  allocated size of the file   12  2  number of operations,
+ *                                              its low 16 bits
  *   48   8  revision of its first frame  14  1  kind: 1 commit, 2 end
- *   56   4  zero                         15  1  zero
+ *   56   4  zero                         15  1  ... its high 8 bits
  *   60   4  CRC-32C of bytes 0 to 59     16  8  revision
  *                                        24  8  revision known to be on disk
  *                                               when this was written
@@ -58,6 +59,7 @@
 #define JOURNAL_FRAME_HEAD_SIZE 40
 #define JOURNAL_OP_HEAD_SIZE    16
 #define JOURNAL_ALIGN           8
+#define JOURNAL_OPS_MAX         0xffffff /* in one frame */
 
 struct journal_head {
 	uint64_t number; /* from 1 */
@@ -70,7 +72,7 @@ enum journal_kind { JOURNAL_COMMIT = 1, JOURNAL_END = 2 };
 
 struct journal_frame {
 	enum journal_kind kind;
-	uint16_t op_count;
+	uint32_t op_count;
 	uint64_t revision;
 	uint64_t durable;
 	int64_t time_ms;

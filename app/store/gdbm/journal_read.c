@@ -74,7 +74,8 @@ static bool decode_frame_head(const struct journal_reader *reader,
 		return false;
 	*body_size = le32_get(in + 8);
 	*frame = (struct journal_frame){ .kind = in[14],
-					 .op_count = le16_get(in + 12),
+					 .op_count = le16_get(in + 12) |
+						     (uint32_t)in[15] << 16,
 					 .revision = le64_get(in + 16),
 					 .durable = le64_get(in + 24),
 					 .time_ms = (int64_t)le64_get(in + 32),

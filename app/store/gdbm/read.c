@@ -124,32 +124,36 @@ static const struct memtable_entry *find_entry(struct gdbm_store *g,
 	return NULL;
 }
 
-enum err read_newest(struct gdbm_store *g, struct view key,
-		     struct newest *newest)
+enum err read_newest(struct gdbm_store *g, struct view key, uint64_t revision,
+		     struct newest *newest, struct record *record)
 {
 	const struct manifest_table *table;
 	const struct memtable_entry *entry;
-	struct record record;
+	struct record of_table;
 	uint64_t number;
 	enum err err;
 
 	*newest = (struct newest){ 0 };
-	entry = find_entry(g, key, UINT64_MAX, &number);
+	entry = find_entry(g, key, revision, &number);
 	if (entry) {
 		newest->revision = entry->revision;
 		newest->put = entry->verb == STORE_PUT;
 		newest->expires_ms = entry->expires_ms;
-		return ERR_OK;
+		if (!record || !newest->put)
+			return ERR_OK;
+		return read_entry(g, number, entry, true, &g->current, record);
 	}
 	table = manifest_find(&g->manifest, key);
 	if (!table)
 		return ERR_OK;
-	err = read_table(g, table->id, key, &g->current, &record);
+	if (!record)
+		record = &of_table;
+	err = read_table(g, table->id, key, &g->current, record);
 	if (err)
 		return err == ERR_NOT_FOUND ? ERR_OK : err;
-	newest->revision = record.revision;
+	newest->revision = record->revision;
 	newest->put = true;
-	newest->expires_ms = record.expires_ms;
+	newest->expires_ms = record->expires_ms;
 	return ERR_OK;
 }
 

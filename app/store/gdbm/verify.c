@@ -54,7 +54,7 @@ static enum err verify_frame(void *arg, const struct journal_head *head,
 
 	(void)arg;
 	(void)head;
-	for (int i = 0; !err && i < frame->op_count; i++) {
+	for (uint32_t i = 0; !err && i < frame->op_count; i++) {
 		struct journal_op op;
 		struct record record;
 

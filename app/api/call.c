@@ -13,6 +13,7 @@
 #define NAME_SIZE_MAX 32  /* of a parameter that some route takes */
 #define SENTENCE_SIZE 512 /* longer ones are cut */
 #define ENCODED_SIZE  3   /* "%2F" */
+#define NUMBER_MAX    32  /* bytes of a number in the query */
 
 __attribute__((format(printf, 2, 0))) static struct view
 sentence(char out[SENTENCE_SIZE], const char *format, va_list args)
@@ -121,6 +122,41 @@ struct view call_parameter(const struct call *call, const char *name)
 		if (view_equal_string(view_of(query[i]), name))
 			return call->parameters[i];
 	return (struct view){ 0 };
+}
+
+bool call_bytes(struct call *call, const char *name, size_t min, size_t max,
+		char *bytes, struct view *value)
+{
+	struct view raw = call_parameter(call, name);
+	size_t size;
+
+	*value = (struct view){ 0 };
+	if (!raw.data)
+		return true;
+	if (uri_decode(raw, bytes, max, &size) || size < min) {
+		fault_at(call, ERR_INVALID, "parameter", view_of(name),
+			 "takes %zu to %zu bytes, percent-encoded", min, max);
+		return false;
+	}
+	*value = (struct view){ bytes, size };
+	return true;
+}
+
+bool call_number(struct call *call, const char *name, uint64_t max,
+		 uint64_t *number, const char *takes)
+{
+	struct view raw = call_parameter(call, name);
+	char text[NUMBER_MAX];
+	size_t size;
+
+	if (!raw.data)
+		return true;
+	if (!uri_decode(raw, text, sizeof(text), &size) &&
+	    view_to_uint64((struct view){ text, size }, max, number))
+		return true;
+	fault_at(call, ERR_INVALID, "parameter", view_of(name), "takes %s",
+		 takes);
+	return false;
 }
 
 static enum err key_malformed(struct call *call, size_t position)

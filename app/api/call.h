@@ -67,6 +67,22 @@ enum err call_query(struct call *call);
 struct view call_parameter(const struct call *call, const char *name);
 
 /*
+ * The value of a parameter, decoded into `bytes`, which has room for `max` of
+ * them; data NULL when it was not sent.  False, with what is wrong added to
+ * the call's fault as ERR_INVALID, when it is malformed or has fewer than
+ * `min` bytes or too many: so all parameters can be read before any is told.
+ */
+bool call_bytes(struct call *call, const char *name, size_t min, size_t max,
+		char *bytes, struct view *value);
+
+/*
+ * The same for a whole number up to `max`; `takes` says in words what is
+ * allowed.  *number stays as it is when the parameter was not sent.
+ */
+bool call_number(struct call *call, const char *name, uint64_t max,
+		 uint64_t *number, const char *takes);
+
+/*
  * Decode the path's key into call->key.  ERR_KEY when it is empty or has a
  * malformed "%", ERR_KEY_TOO_LONG.
  */

@@ -23,7 +23,6 @@
 
 #define LIMIT_DEFAULT 100
 #define DELIMITER_MAX 16
-#define NUMBER_MAX    32        /* bytes of a number in the query */
 #define HEAD_SIZE     64        /* {"rev":18446744073709551615,"keys":[ */
 #define TAIL_SIZE     (8 << 10) /* `next`, each byte as \u0000, and more */
 #define ROOM          (ENTRIES_BYTES_MAX - HEAD_SIZE - TAIL_SIZE)
@@ -63,43 +62,6 @@ struct page {
 	char delimiter_bytes[DELIMITER_MAX];
 };
 
-/* Parameters.  Each of these adds what is wrong to the call's fault. */
-
-static bool read_bytes(struct call *call, const char *name, size_t min,
-		       size_t max, char *bytes, struct view *value)
-{
-	struct view raw = call_parameter(call, name);
-	size_t size;
-
-	*value = (struct view){ 0 };
-	if (!raw.data)
-		return true;
-	if (uri_decode(raw, bytes, max, &size) || size < min) {
-		fault_at(call, ERR_INVALID, "parameter", view_of(name),
-			 "takes %zu to %zu bytes, percent-encoded", min, max);
-		return false;
-	}
-	*value = (struct view){ bytes, size };
-	return true;
-}
-
-static bool read_number(struct call *call, const char *name, uint64_t max,
-			uint64_t *number, const char *takes)
-{
-	struct view raw = call_parameter(call, name);
-	char text[NUMBER_MAX];
-	size_t size;
-
-	if (!raw.data)
-		return true;
-	if (!uri_decode(raw, text, sizeof(text), &size) &&
-	    view_to_uint64((struct view){ text, size }, max, number))
-		return true;
-	fault_at(call, ERR_INVALID, "parameter", view_of(name), "takes %s",
-		 takes);
-	return false;
-}
-
 static enum err read_query(struct page *page)
 {
 	struct call *call = page->call;
@@ -108,15 +70,15 @@ static enum err read_query(struct page *page)
 	bool good = true;
 
 	page->limit = LIMIT_DEFAULT;
-	good &= read_bytes(call, "prefix", 0, STORE_KEY_MAX, page->prefix_bytes,
+	good &= call_bytes(call, "prefix", 0, STORE_KEY_MAX, page->prefix_bytes,
 			   &range->prefix);
-	good &= read_bytes(call, "delimiter", 1, DELIMITER_MAX,
+	good &= call_bytes(call, "delimiter", 1, DELIMITER_MAX,
 			   page->delimiter_bytes, &range->delimiter);
-	good &= read_bytes(call, "after", 0, STORE_KEY_MAX, page->after_bytes,
+	good &= call_bytes(call, "after", 0, STORE_KEY_MAX, page->after_bytes,
 			   &range->after);
-	good &= read_number(call, "limit", ENTRIES_MAX, &page->limit,
+	good &= call_number(call, "limit", ENTRIES_MAX, &page->limit,
 			    "a whole number, 0 to 1000");
-	good &= read_number(call, "values", 1, &values, "0 or 1");
+	good &= call_number(call, "values", 1, &values, "0 or 1");
 	range->values = values && page->limit;
 	return good ? ERR_OK : ERR_INVALID;
 }

@@ -31,6 +31,7 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/store/contract.h \
 	%D%/store/contract_commit.c \
 	%D%/store/contract_decide.c \
+	%D%/store/contract_prefix.c \
 	%D%/store/contract_read.c \
 	%D%/store/gdbm/made.c \
 	%D%/store/gdbm/made.h \
@@ -75,6 +76,7 @@ unit_tests = \
 	%D%/store/gdbm/test_keys \
 	%D%/store/gdbm/test_manifest \
 	%D%/store/gdbm/test_memtable \
+	%D%/store/gdbm/test_prefix \
 	%D%/store/gdbm/test_processes \
 	%D%/store/gdbm/test_recovery \
 	%D%/store/gdbm/test_table \

@@ -181,8 +181,6 @@ enum err store_delete_prefix(struct store *store, struct view prefix,
 	*deleted = 0;
 	*revision = 0;
 	*ticket = 0;
-	if (!store->engine->delete_prefix)
-		return ERR_SYSTEM;
 	return store->engine->delete_prefix(store, prefix, deleted, revision,
 					    ticket);
 }

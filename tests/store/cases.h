@@ -72,6 +72,12 @@ void what_a_hook_makes_keeps_the_limits(void);
 void a_batch_of_gets_reads_one_revision(void);
 void many_operations_on_few_keys_apply_in_order(void);
 
+/* contract_prefix.c */
+void a_prefix_is_deleted_in_one_revision(void);
+void a_prefix_of_the_last_bytes_ends_where_it_should(void);
+void an_expired_key_is_not_deleted_again(void);
+void a_prefix_includes_what_is_not_yet_synced(void);
+
 /* contract_read.c */
 void a_new_store_is_empty(void);
 void what_was_put_comes_back_whole(void);

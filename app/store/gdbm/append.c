@@ -149,20 +149,22 @@ static enum err seal_locked(struct gdbm_store *g, uint64_t number)
 		.position = atomic_load(&segment->tail),
 	};
 	struct timespec deadline = engine_lock_deadline(g);
+	struct buf bytes = BUF_EMPTY;
 	char name[JOURNAL_NAME_SIZE];
 	bool died = false;
 	int fd;
 	enum err err;
 
 	journal_name(number, name);
-	journal_build_begin(&g->frame);
-	journal_build_end(&g->frame, &segment->head, &frame);
-	err = g->frame.err;
+	journal_build_begin(&bytes);
+	journal_build_end(&bytes, &segment->head, &frame);
+	err = bytes.err;
 	if (!err)
 		err = engine_segment_fd(g, number, &fd);
 	if (!err)
-		err = file_write_at(fd, name, g->frame.data, g->frame.size,
+		err = file_write_at(fd, name, bytes.data, bytes.size,
 				    (int64_t)frame.position);
+	buf_release(&bytes);
 	if (!err)
 		err = lock_take(&g->shared->sync, &deadline, &died);
 	if (err)
@@ -268,14 +270,16 @@ static enum err make_room(struct gdbm_store *g, const struct need *need)
 	return need->entries > 1 ? ERR_BATCH_TOO_LARGE : ERR_VALUE_TOO_LARGE;
 }
 
-static void build_frame(struct gdbm_store *g, const struct store_batch *batch,
-			const struct segment *segment,
-			struct journal_frame *frame)
+/* The operations of a batch, as those of the next revision. */
+static uint32_t build_ops(struct gdbm_store *g, const struct store_batch *batch)
 {
+	uint64_t revision = atomic_load(&g->shared->revision) + 1;
+	uint32_t count = 0;
+
 	journal_build_begin(&g->frame);
 	for (size_t i = 0; i < batch->op_count; i++) {
 		const struct store_op *op = &batch->ops[i];
-		struct record record = { .revision = frame->revision,
+		struct record record = { .revision = revision,
 					 .modified_ms = batch->modified_ms,
 					 .expires_ms = op->expires_ms,
 					 .type = op->type,
@@ -284,23 +288,27 @@ static void build_frame(struct gdbm_store *g, const struct store_batch *batch,
 		if (!g->staged[i].write)
 			continue;
 		journal_build_op(&g->frame, op->verb, op->key, &record);
-		frame->op_count++;
+		count++;
 	}
-	journal_build_end(&g->frame, &segment->head, frame);
-	frame->end = frame->position + g->frame.size;
+	return count;
 }
 
-/* The order of the last four steps is what the head of this file is about. */
-static enum err write_frame(struct gdbm_store *g, struct store_batch *batch)
+/*
+ * Write the operations in g->frame under the next revision.  The order of the
+ * last four steps is what the head of this file is about.
+ */
+static enum err write_frame(struct gdbm_store *g, uint32_t op_count,
+			    int64_t time_ms, uint64_t *revision)
 {
 	struct shared *shared = g->shared;
 	uint64_t number = atomic_load(&shared->segment);
 	struct segment *segment = shared_segment(shared, number);
 	struct journal_frame frame = {
 		.kind = JOURNAL_COMMIT,
+		.op_count = op_count,
 		.revision = atomic_load(&shared->revision) + 1,
 		.durable = atomic_load(&shared->durable),
-		.time_ms = batch->modified_ms,
+		.time_ms = time_ms,
 		.position = atomic_load(&segment->tail),
 	};
 	struct view body;
@@ -310,9 +318,10 @@ static enum err write_frame(struct gdbm_store *g, struct store_batch *batch)
 
 	if (err)
 		return err;
-	build_frame(g, batch, segment, &frame);
+	journal_build_end(&g->frame, &segment->head, &frame);
 	if (g->frame.err)
 		return g->frame.err;
+	frame.end = frame.position + g->frame.size;
 	journal_name(number, name);
 	err = file_write_at(fd, name, g->frame.data, g->frame.size,
 			    (int64_t)frame.position);
@@ -325,7 +334,7 @@ static enum err write_frame(struct gdbm_store *g, struct store_batch *batch)
 	assert(!err); /* make_room() saw to it */
 	atomic_store(&segment->indexed, frame.end);
 	atomic_store(&shared->revision, frame.revision);
-	batch->revision = frame.revision;
+	*revision = frame.revision;
 	return ERR_OK;
 }
 
@@ -339,7 +348,25 @@ enum err append_frame(struct gdbm_store *g, struct store_batch *batch,
 		return err;
 	err = make_room(g, &need);
 	if (!err)
-		err = write_frame(g, batch);
+		err = write_frame(g, build_ops(g, batch), batch->modified_ms,
+				  &batch->revision);
+	lock_release(&g->shared->journal);
+	return err;
+}
+
+enum err append_deletes(struct gdbm_store *g, uint32_t count, size_t key_bytes,
+			const struct timespec *deadline, uint64_t *revision)
+{
+	struct need need = { .frame_size = g->frame.size,
+			     .entries = count,
+			     .key_bytes = key_bytes };
+	enum err err = journal_take(g, deadline);
+
+	if (err)
+		return err;
+	err = make_room(g, &need);
+	if (!err)
+		err = write_frame(g, count, engine_wall_ms(g), revision);
 	lock_release(&g->shared->journal);
 	return err;
 }

@@ -8,6 +8,8 @@
  * A stripe whose holder died may hide a frame that was written and not
  * indexed: the journal is repaired before anything is read.
  */
+#include <string.h>
+
 #include "base/clock.h"
 #include "store/gdbm/engine.h"
 
@@ -164,6 +166,93 @@ enum err commit_apply(struct store *store, struct store_batch *batch,
 	if (!batch->revision)
 		batch->modified_ms = 0;
 	buf_trim(&g->current, KEEP_BYTES);
+	buf_trim(&g->frame, KEEP_BYTES);
+	return err;
+}
+
+/* The deletes of a prefix, built in g->frame as the keys come. */
+struct deletion {
+	struct gdbm_store *g;
+	uint32_t count;
+	size_t key_bytes;
+	bool too_large;
+};
+
+static bool add_delete(void *arg, struct view key, const struct record *record)
+{
+	struct deletion *d = arg;
+	struct buf *frame = &d->g->frame;
+
+	(void)record;
+	d->too_large = d->count == JOURNAL_OPS_MAX ||
+		       frame->size + journal_op_size(key.size, 0) >
+			       d->g->conf.journal_segment_bytes;
+	if (d->too_large)
+		return false;
+	journal_build_op(frame, STORE_DELETE, key, NULL);
+	d->count++;
+	d->key_bytes += key.size;
+	return !frame->err;
+}
+
+static enum err collect(struct deletion *d, struct view prefix)
+{
+	const struct store_range range = { .prefix = prefix };
+	uint64_t durable;
+	enum err err = read_begin(d->g, &durable);
+
+	if (err)
+		return err;
+	journal_build_begin(&d->g->frame);
+	err = list_walk(d->g, &range, UINT64_MAX, true, add_delete, d);
+	read_end(d->g);
+	if (!err)
+		err = d->g->frame.err;
+	return !err && d->too_large ? ERR_BATCH_TOO_LARGE : err;
+}
+
+/* With all stripes, nothing is written while the keys are collected. */
+static enum err delete_try(struct gdbm_store *g, struct view prefix,
+			   const struct timespec *deadline, uint64_t *deleted,
+			   uint64_t *revision, uint64_t *ticket)
+{
+	struct stripe_set all;
+	struct deletion d = { .g = g };
+	enum err err;
+
+	memset(&all, 0xff, sizeof(all));
+	err = stripes_take(g, &all, deadline);
+	if (err)
+		return err;
+	*ticket = atomic_load(&g->shared->revision);
+	err = collect(&d, prefix);
+	if (!err && d.count > 0)
+		err = append_deletes(g, d.count, d.key_bytes, deadline,
+				     revision);
+	if (*revision) {
+		*ticket = *revision;
+		*deleted = d.count;
+	}
+	stripes_release(g, &all, SHARED_STRIPES);
+	return err;
+}
+
+enum err commit_delete_prefix(struct store *store, struct view prefix,
+			      uint64_t *deleted, uint64_t *revision,
+			      uint64_t *ticket)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	struct timespec deadline = engine_lock_deadline(g);
+	enum err err;
+
+	slow_down(g);
+	for (;;) {
+		err = delete_try(g, prefix, &deadline, deleted, revision,
+				 ticket);
+		if (err != ERR_BUSY || passed(&deadline))
+			break;
+		wait_for_room(g);
+	}
 	buf_trim(&g->frame, KEEP_BYTES);
 	return err;
 }

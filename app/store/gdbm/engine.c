@@ -203,6 +203,7 @@ const struct store_engine store_gdbm_engine = {
 	.get = read_get,
 	.list = list_run,
 	.commit = commit_apply,
+	.delete_prefix = commit_delete_prefix,
 	.sync = sync_ticket,
 	.housekeep = checkpoint_housekeep,
 	.stats = engine_stats,

@@ -124,9 +124,23 @@ enum err list_run(struct store *store, const struct store_range *range,
 			       const struct record *record),
 		  void *arg, uint64_t *revision);
 
+/*
+ * list.c: the same between read_begin and read_end, of what is not newer than
+ * the revision (UINT64_MAX: durable or not).  `bare`: of the record only
+ * revision and expires_ms are set, which reads nothing from the journal.
+ */
+enum err list_walk(struct gdbm_store *g, const struct store_range *range,
+		   uint64_t revision, bool bare,
+		   bool (*each)(void *arg, struct view key,
+				const struct record *record),
+		   void *arg);
+
 /* commit.c */
 enum err commit_apply(struct store *store, struct store_batch *batch,
 		      uint64_t *ticket);
+enum err commit_delete_prefix(struct store *store, struct view prefix,
+			      uint64_t *deleted, uint64_t *revision,
+			      uint64_t *ticket);
 
 /*
  * decide.c: what is known of an operation.  Places of operations are counted
@@ -168,6 +182,13 @@ enum err decide_run(struct gdbm_store *g, struct store_batch *batch, bool reads,
  */
 enum err append_frame(struct gdbm_store *g, struct store_batch *batch,
 		      const struct timespec *deadline);
+
+/*
+ * append.c: the same of `count` deletes, of keys of `key_bytes` in all, that
+ * the caller has built in g->frame (journal_build_begin, journal_build_op).
+ */
+enum err append_deletes(struct gdbm_store *g, uint32_t count, size_t key_bytes,
+			const struct timespec *deadline, uint64_t *revision);
 
 /* append.c: complete what a dead holder of the journal lock began. */
 enum err append_repair(struct gdbm_store *g, const struct timespec *deadline);

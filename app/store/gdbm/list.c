@@ -13,6 +13,7 @@
 struct listing {
 	struct gdbm_store *g;
 	const struct store_range *range;
+	bool bare;
 	struct merge *merge;
 	size_t table_index;
 	struct table *table; /* NULL: past the last table */
@@ -112,6 +113,13 @@ static bool next_candidate(const struct listing *l, struct candidate *next)
 static enum err candidate_read(struct listing *l, const struct candidate *next,
 			       struct record *record)
 {
+	if (next->entry && l->bare) {
+		*record = (struct record){
+			.revision = next->entry->revision,
+			.expires_ms = next->entry->expires_ms,
+		};
+		return ERR_OK;
+	}
 	if (next->entry)
 		return read_entry(l->g, next->number, next->entry,
 				  l->range->values, &l->value_hold, record);
@@ -157,36 +165,46 @@ static enum err walk(struct listing *l,
 	return err;
 }
 
+enum err list_walk(struct gdbm_store *g, const struct store_range *range,
+		   uint64_t revision, bool bare,
+		   bool (*each)(void *arg, struct view key,
+				const struct record *record),
+		   void *arg)
+{
+	struct listing l = { .g = g, .range = range, .bare = bare };
+	bool past = range->after.data &&
+		    view_compare(range->after, range->prefix) >= 0;
+	struct view from = past ? range->after : range->prefix;
+	enum err err;
+
+	l.merge = malloc(sizeof(*l.merge));
+	if (!l.merge)
+		return ERR_NO_MEMORY;
+	merge_init(l.merge, g->shared, g->manifest.first_segment,
+		   g->last_segment, revision, from, past);
+	err = table_start(&l, from, past);
+	if (!err)
+		err = walk(&l, each, arg);
+	buf_release(&l.table_hold);
+	buf_release(&l.value_hold);
+	free(l.merge);
+	return err;
+}
+
 enum err list_run(struct store *store, const struct store_range *range,
 		  bool (*each)(void *arg, struct view key,
 			       const struct record *record),
 		  void *arg, uint64_t *revision)
 {
 	struct gdbm_store *g = (struct gdbm_store *)store;
-	struct listing l = { .g = g, .range = range };
-	bool past = range->after.data &&
-		    view_compare(range->after, range->prefix) >= 0;
-	struct view from = past ? range->after : range->prefix;
 	uint64_t at = 0;
-	enum err err = ERR_OK;
+	enum err err = read_begin(g, &at);
 
-	l.merge = malloc(sizeof(*l.merge));
-	if (!l.merge)
-		return ERR_NO_MEMORY;
-	err = read_begin(g, &at);
-	if (err)
-		goto out;
-	merge_init(l.merge, g->shared, g->manifest.first_segment,
-		   g->last_segment, at, from, past);
-	err = table_start(&l, from, past);
-	if (!err)
-		err = walk(&l, each, arg);
-	read_end(g);
-out:
 	if (revision)
 		*revision = at;
-	buf_release(&l.table_hold);
-	buf_release(&l.value_hold);
-	free(l.merge);
+	if (err)
+		return err;
+	err = list_walk(g, range, at, false, each, arg);
+	read_end(g);
 	return err;
 }

@@ -25,6 +25,7 @@
 #define HOUSEKEEPER WRITERS
 #define READER      (WRITERS + 1)
 #define CHILDREN    (WRITERS + 2)
+#define ACCOUNTS    8
 
 /* What children tell their parent. */
 struct board {
@@ -190,6 +191,198 @@ static void increments_of_many_processes_add_up(void)
 	}
 	CU_ASSERT_EQUAL(sum, WRITERS * INCREMENTS);
 	CU_ASSERT_EQUAL(contract_revision(store), WRITERS * INCREMENTS);
+	contract_close(store);
+	board_free();
+}
+
+/* ++ inside the lock, without a loop. */
+static enum err add_one(void *arg, struct store_op *op,
+			const struct record *found)
+{
+	char *text = arg;
+	uint64_t number = 0;
+
+	if (found)
+		view_to_uint64(found->value, UINT64_MAX, &number);
+	snprintf(text, 24, "%llu", (unsigned long long)number + 1);
+	op->value = view_of(text);
+	return ERR_OK;
+}
+
+static void add_all(struct store *store, unsigned slot)
+{
+	char text[24];
+	char key[32];
+
+	for (unsigned i = 0; i < INCREMENTS; i++) {
+		struct store_op op = { .decide = add_one, .decide_arg = text };
+		struct store_batch batch = { .ops = &op, .op_count = 1 };
+		uint64_t ticket = 0;
+		enum err err;
+
+		snprintf(key, sizeof(key), "counter %u", (slot + i) % COUNTERS);
+		op.key = view_of(key);
+		err = store_commit(store, &batch, &ticket);
+		if (!err && i % 16 == 0)
+			err = store_sync(store, ticket);
+		if (err)
+			wrong("add", err);
+	}
+}
+
+static void many_processes_add(struct store *store)
+{
+	pid_t pids[WRITERS];
+	pid_t housekeeper = start(store, HOUSEKEEPER, keep_house);
+
+	for (unsigned i = 0; i < WRITERS; i++)
+		pids[i] = start(store, i, add_all);
+	for (unsigned i = 0; i < WRITERS; i++)
+		stop_child(pids[i]);
+	atomic_store(&board->stop, true);
+	stop_child(housekeeper);
+}
+
+static void what_hooks_of_many_processes_add_adds_up(void)
+{
+	struct store *store = contract_open();
+	uint64_t sum = 0;
+	uint64_t revision;
+	char key[32];
+
+	board_new();
+	many_processes_add(store);
+	contract_put(store, "last", "");
+	CU_ASSERT(!atomic_load(&board->wrong));
+	for (int i = 0; i < COUNTERS; i++) {
+		snprintf(key, sizeof(key), "counter %d", i);
+		sum += number_at(store, key, &revision);
+	}
+	CU_ASSERT_EQUAL(sum, WRITERS * INCREMENTS);
+	CU_ASSERT_EQUAL(contract_revision(store), WRITERS * INCREMENTS + 1);
+	contract_close(store);
+	board_free();
+}
+
+/* What one operation of a transfer, or of a look at all accounts, knows. */
+struct account {
+	char key[16];
+	char text[24];
+	uint64_t balance;
+	uint64_t change; /* modulo 2^64 */
+};
+
+static enum err transfer(void *arg, struct store_op *op,
+			 const struct record *found)
+{
+	struct account *account = arg;
+
+	account->balance = 0;
+	if (found)
+		view_to_uint64(found->value, UINT64_MAX, &account->balance);
+	if (op->verb == STORE_GET)
+		return ERR_OK;
+	snprintf(account->text, sizeof(account->text), "%llu",
+		 (unsigned long long)(account->balance + account->change));
+	op->value = view_of(account->text);
+	return ERR_OK;
+}
+
+static struct store_op account_op(struct account *account, enum store_verb verb,
+				  unsigned number, uint64_t change)
+{
+	*account = (struct account){ .change = change };
+	snprintf(account->key, sizeof(account->key), "account %u", number);
+	return (struct store_op){ .verb = verb,
+				  .key = view_of(account->key),
+				  .decide = transfer,
+				  .decide_arg = account };
+}
+
+/* Unsigned, so that a debt wraps, and the sum is right all the same. */
+static void transfer_on(struct store *store, unsigned slot)
+{
+	while (!atomic_load(&board->stop)) {
+		unsigned from = (unsigned)(random_uint64() % ACCOUNTS);
+		unsigned to = (unsigned)(random_uint64() % ACCOUNTS);
+		uint64_t amount = random_uint64() % 100;
+		struct account accounts[2];
+		struct store_op ops[] = {
+			account_op(&accounts[0], STORE_PUT, from, -amount),
+			account_op(&accounts[1], STORE_PUT, to, amount),
+		};
+		struct store_batch batch = { .ops = ops, .op_count = 2 };
+		uint64_t ticket = 0;
+		enum err err = store_commit(store, &batch, &ticket);
+
+		if (!err)
+			err = store_sync(store, ticket);
+		if (err && err != ERR_BUSY)
+			wrong("transfer", err);
+		atomic_fetch_add(&board->acknowledged[slot], 1);
+	}
+}
+
+/* The sum is what it was, in a batch of gets and at rising revisions. */
+static void audit_on(struct store *store, unsigned slot)
+{
+	uint64_t newest = 0;
+
+	while (!atomic_load(&board->stop)) {
+		struct account accounts[ACCOUNTS];
+		struct store_op ops[ACCOUNTS];
+		struct store_batch batch = { .ops = ops, .op_count = ACCOUNTS };
+		uint64_t ticket = 0;
+		uint64_t sum = 0;
+		enum err err;
+
+		for (unsigned i = 0; i < ACCOUNTS; i++)
+			ops[i] = account_op(&accounts[i], STORE_GET, i, 0);
+		err = store_commit(store, &batch, &ticket);
+		if (err || batch.revision)
+			wrong("audit", err);
+		for (unsigned i = 0; i < ACCOUNTS; i++)
+			sum += accounts[i].balance;
+		if (sum != 0)
+			wrong("the sum differs", ERR_OK);
+		if (batch.read_revision < newest)
+			wrong("the revision fell", ERR_OK);
+		newest = batch.read_revision;
+		atomic_fetch_add(&board->acknowledged[slot], 1);
+	}
+}
+
+static pid_t start_banker(struct store *store, unsigned slot)
+{
+	if (slot == HOUSEKEEPER)
+		return start(store, slot, keep_house);
+	return start(store, slot, slot < WRITERS - 1 ? transfer_on : audit_on);
+}
+
+/* Bankers are killed and replaced all the while. */
+static void transfers_keep_their_sum(void)
+{
+	struct store *store = contract_open();
+	pid_t pids[CHILDREN];
+
+	board_new();
+	for (unsigned slot = 0; slot < CHILDREN; slot++)
+		pids[slot] = start_banker(store, slot);
+	for (int i = 0; i < KILLS / 4; i++) {
+		unsigned slot = (unsigned)(random_uint64() % CHILDREN);
+
+		clock_sleep_ms((long)(random_uint64() % 40));
+		kill(pids[slot], SIGKILL);
+		CU_ASSERT_EQUAL(waitpid(pids[slot], NULL, 0), pids[slot]);
+		store_reap(store, slot);
+		pids[slot] = start_banker(store, slot);
+	}
+	atomic_store(&board->stop, true);
+	for (unsigned slot = 0; slot < CHILDREN; slot++)
+		stop_child(pids[slot]);
+	CU_ASSERT(!atomic_load(&board->wrong));
+	CU_ASSERT(atomic_load(&board->acknowledged[0]) > 0);
+	CU_ASSERT(atomic_load(&board->acknowledged[READER]) > 0);
 	contract_close(store);
 	board_free();
 }
@@ -452,6 +645,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_a_dead_writer_did_not_index_is_indexed),
 	HARNESS_TEST(a_condition_sees_what_a_dead_writer_wrote),
 	HARNESS_TEST(a_stopped_holder_makes_others_busy_and_not_hang),
+	HARNESS_TEST(what_hooks_of_many_processes_add_adds_up),
+	HARNESS_TEST(transfers_keep_their_sum),
 	HARNESS_TEST(increments_of_many_processes_add_up),
 	HARNESS_TEST(killed_processes_lose_nothing_acknowledged),
 };

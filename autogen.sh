@@ -7,15 +7,18 @@
 #   ./autogen.sh --deps [ARG]...   install Debian's packages for building,
 #                                  running and testing, generate, and run
 #                                  ./configure with the ARGs
+#   ./autogen.sh --build-deps      install what building takes, nothing else
 #
 # Plain POSIX sh: it must run on a Debian that has nothing yet.
 
 set -eu
 
-# What each line is for: build; libraries; run; test.
-packages="
+# What each line is for: build; libraries.
+build_packages="
 	gcc libc6-dev make autoconf automake pkg-config
-	libfcgi-dev libgdbm-dev libjson-c-dev
+	libfcgi-dev libgdbm-dev libjson-c-dev"
+# ... run; test.
+packages="$build_packages
 	lighttpd curl
 	libcunit1-dev python3 gdbmtool clang-format"
 
@@ -88,8 +91,14 @@ case ${1-} in
 	deps
 	configure=yes
 	;;
+--build-deps)
+	packages=$build_packages
+	deps
+	exit
+	;;
 *)
-	die "unknown argument '$1'; usage: ./autogen.sh [--deps [CONFIGURE-ARG]...]"
+	die "unknown argument '$1'; usage: ./autogen.sh" \
+		"[--build-deps | --deps [CONFIGURE-ARG]...]"
 	;;
 esac
 

@@ -150,12 +150,17 @@ lint_tests = \
 	%D%/lint/layers.py \
 	%D%/lint/sources.py
 
+# Not a part of make check, but of make check-containers.
+container_tests = \
+	%D%/container/test_image.py
+
 python_helpers = \
+	%D%/container/container.py \
 	%D%/e2e/librapi.py \
 	%D%/lint/lint.py
 
 dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests)
-EXTRA_DIST += $(python_helpers)
+EXTRA_DIST += $(python_helpers) $(container_tests)
 
 if TESTS_POSSIBLE
 check_LIBRARIES += %D%/libtests.a

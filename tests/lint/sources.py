@@ -13,8 +13,8 @@ CODE = C + (".py", ".sh", ".mk", ".ac", ".am", ".m4", ".in", ".conf", ".awk")
 TEXT = CODE + (".md", ".txt", "/run")
 
 TOP = ["autogen.sh", "configure.ac", "Makefile.am", ".clang-format",
-       ".ci/run", ".gitignore", "README.md"]
-FOLDERS = ["app", "lighttpd", "tests", "m4"]
+       ".ci/run", ".gitignore", "Containerfile", "README.md"]
+FOLDERS = ["app", "kube", "lighttpd", "tests", "m4"]
 
 
 def ours(endings):

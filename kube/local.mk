@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Images.  IMAGE_VERSION is what the program in it says of itself.
+
+IMAGE = localhost/librapi
+IMAGE_VERSION = $(PACKAGE_VERSION)
+
+.PHONY: image
+image:
+	$(srcdir)/%D%/image/build $(srcdir) '$(IMAGE):$(IMAGE_VERSION)' \
+		'$(IMAGE_VERSION)'
+
+# Containers for real; takes root, podman and runc.  Not a part of make check.
+.PHONY: check-containers
+check-containers:
+	@status=0; for test in $(container_tests); do \
+		echo "$$test"; \
+		LIBRAPI_SOURCE_DIR=$(abs_srcdir) \
+			$(PYTHON) $(srcdir)/$$test || status=1; \
+	done; exit $$status
+
+EXTRA_DIST += \
+	Containerfile \
+	%D%/image/base \
+	%D%/image/build \
+	%D%/image/init \
+	%D%/image/root

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image: what it says of itself, and that an update keeps the data."""
+
+import os
+import time
+
+import container
+import librapi
+
+SIZE_MAX = 20 << 20
+CONFINED = ["--network=host", "--read-only", "--cap-drop=ALL",
+            "--security-opt=no-new-privileges"]
+
+
+class Image(librapi.TestCase):
+    def setUp(self):
+        self.name = f"librapi-test-{os.getpid()}-{self._testMethodName}"[:60]
+        self.containers = []
+        self.addCleanup(self.remove)
+
+    def remove(self):
+        for name in self.containers:
+            container.podman("rm", "-f", "-t", "0", name, check=False)
+        container.podman("volume", "rm", "-f", self.name, check=False)
+
+    def start(self, image, *command, name="", options=(), wait=True):
+        name = self.name + name
+        container.podman("run", "-d", "--name", name, *CONFINED,
+                         "-v", self.name + ":/var/lib/librapi", *options,
+                         image, *command)
+        self.containers.append(name)
+        if wait:
+            container.wait_ready()
+        return name
+
+    def replace(self, image):
+        container.podman("rm", "-f", "-t", "30", self.name)
+        self.start(image)
+
+    def log(self, name=""):
+        return container.run("sh", "-c", 'podman logs "$1" 2>&1', "sh",
+                             self.name + name)
+
+    def put(self, key, value):
+        self.assertIn(container.request("PUT", "/v1/kv/" + key, value).status,
+                      (201, 204))
+
+    def get(self, key):
+        return container.request("GET", "/v1/kv/" + key).body
+
+    def test_it_tells_what_it_is_and_how_to_run_it(self):
+        about = container.inspect("image", container.NEW)
+        config = about["Config"]
+        self.assertEqual(config["User"], "10001:10001")
+        self.assertEqual(config["StopSignal"], "SIGINT")
+        self.assertEqual(config["ExposedPorts"], {"8080/tcp": {}})
+        self.assertNotIn("Volumes", config)
+        labels = {name.removeprefix("org.opencontainers.image."): value
+                  for name, value in config["Labels"].items()}
+        self.assertEqual(labels["version"], container.VERSIONS[1])
+        self.assertEqual(labels["licenses"], "GPL-3.0-or-later")
+        self.assertIn("/readyz", str(about["Healthcheck"]
+                                     if "Healthcheck" in about
+                                     else config["Healthcheck"]))
+        container.say(f"image size {about['Size'] / 1e6:.1f} MB")
+        self.assertLess(about["Size"], SIZE_MAX)
+
+    def test_versions_are_different_images(self):
+        old, new = (container.inspect("image", image)
+                    for image in (container.OLD, container.NEW))
+        self.assertNotEqual(old["Id"], new["Id"])
+        self.assertNotEqual(old["RootFS"], new["RootFS"])
+
+    def test_nothing_in_it_gives_privileges_or_can_be_replaced(self):
+        found = container.podman(
+            "run", "--rm", "--network=host", "--user=0", container.NEW,
+            "find", "/etc", "/usr", "(", "-perm", "-4000", "-o", "-perm",
+            "-2000", "-o", "!", "-user", "0", "-o", "-perm", "-2", "!",
+            "-type", "l", ")")
+        self.assertEqual(found, "")
+
+    def test_it_serves_confined_and_a_large_upload_too(self):
+        self.start(container.NEW)
+        about = container.request("GET", "/v1").json
+        self.assertEqual(about["version"], container.VERSIONS[1])
+        large = os.urandom(5 << 20)
+        self.put("large", large)
+        self.assertEqual(self.get("large"), large)
+
+    def test_stopping_writes_the_last_checkpoint(self):
+        self.start(container.NEW)
+        self.put("a", b"x")
+        began = time.monotonic()
+        container.podman("stop", "-t", "30", self.name)
+        self.assertLess(time.monotonic() - began, 10)
+        state = container.inspect("container", self.name)["State"]
+        self.assertEqual(state["ExitCode"], 0)
+        self.assertIn("event=checkpoint revision=1", self.log())
+        container.podman("start", self.name)
+        container.wait_ready()
+        self.assertIn("revision=1 replayed=0", self.log())
+        self.assertEqual(self.get("a"), b"x")
+
+    def test_the_health_check_asks_the_service(self):
+        self.start(container.NEW)
+        container.podman("healthcheck", "run", self.name)
+        container.podman("exec", self.name, "kill", "-STOP",
+                         *self.processes("librapi serve"))
+        with self.assertRaises(AssertionError):
+            container.podman("healthcheck", "run", self.name)
+
+    def processes(self, command):
+        lines = container.podman("exec", self.name, "ps").splitlines()
+        return [line.split()[0] for line in lines if command in line]
+
+    def test_what_librapi_refuses_stops_the_container(self):
+        self.start(container.NEW, wait=False,
+                   options=["-e", "LIBRAPI_VALUE_MAX_BYTES=0"])
+        self.assertNotEqual(container.podman("wait", self.name).strip(), "0")
+        self.assertIn("value-max-bytes", self.log())
+
+    def test_each_command_has_a_container_of_its_own(self):
+        shared = ["-v", self.name + "-run:/run/librapi"]
+        self.addCleanup(container.podman, "volume", "rm", "-f",
+                        self.name + "-run", check=False)
+        self.start(container.NEW, "librapi", "serve",
+                   "--listen=unix:/run/librapi/librapi.sock", name="-app",
+                   options=shared, wait=False)
+        self.start(container.NEW, "lighttpd", "-D", "-f", "connect.conf",
+                   name="-web", options=shared)
+        self.put("a", b"x")
+        container.podman("restart", "-t", "30", self.name + "-app")
+        container.wait_ready()
+        self.assertEqual(self.get("a"), b"x")
+        container.podman("restart", "-t", "30", self.name + "-web")
+        container.wait_ready()
+        self.assertEqual(self.get("a"), b"x")
+
+    def test_a_newer_image_has_the_data_of_the_older(self):
+        self.start(container.OLD)
+        values = {f"key/{n}": os.urandom(n) for n in range(200)}
+        for key, value in values.items():
+            self.put(key, value)
+        self.replace(container.NEW)
+        self.assertEqual(container.request("GET", "/v1").json["version"],
+                         container.VERSIONS[1])
+        self.assertEqual({key: self.get(key) for key in values}, values)
+
+    def test_a_killed_container_loses_nothing(self):
+        self.start(container.OLD)
+        storm = container.Storm()
+        storm.wait_for(50)
+        container.podman("kill", "-s", "KILL", self.name)
+        container.podman("wait", self.name)
+        container.podman("rm", "-f", self.name)
+        self.start(container.NEW)
+        storm.wait_for(50)
+        self.report("SIGKILL, new container", storm)
+
+    def test_an_update_in_a_storm_of_writes_loses_nothing(self):
+        self.start(container.OLD)
+        storm = container.Storm()
+        storm.wait_for(200)
+        self.replace(container.NEW)
+        storm.wait_for(200)
+        self.report("update of the container", storm)
+
+    def report(self, what, storm):
+        without = storm.stop()
+        container.say(f"{what}: {without * 1000:.0f} ms without service, "
+                      f"{sum(storm.acknowledged)} writes acknowledged")
+        self.assertEqual(storm.lost(), [])
+
+
+if __name__ == "__main__":
+    container.main()

@@ -11,6 +11,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/child.h \
 	%D%/crew.c \
 	%D%/crew.h \
+	%D%/exchange.c \
+	%D%/exchange.h \
 	%D%/guard.c \
 	%D%/guard.h \
 	%D%/housekeeper.c \
@@ -51,6 +53,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/base/setting.h \
 	%D%/base/setting_name.c \
 	%D%/base/setting_rules.c \
+	%D%/base/sink.h \
 	%D%/base/view.c \
 	%D%/http/date.c \
 	%D%/http/date.h \

@@ -5,27 +5,10 @@
  * holds the answers of writes.  One store_sync() makes the whole round
  * durable; then the held answers go out.  So the cost of a sync is shared by
  * all writes of a round, without anybody waiting for company.
- *
- * libfcgi's home.  What this file relies on, in libfcgi 2.4.2:
- *  - FCGX_Accept_r() reads from request.ipcFd when that is open already and
- *    keepConnection is set, and accepts on listen_sock only when that failed;
- *    with a listen_sock of -1 it then returns an error;
- *  - a request that was detached is closed by a plain close(2), not by a
- *    shutdown and up to two seconds of waiting for the peer.  That can't cost
- *    the peer its answer, because the whole of its request has been read;
- *  - it takes variables that are cut off between two of them for complete;
- *    only FCGX_GetError() tells;
- *  - envp and all that points into it is good until FCGX_Finish_r(), so a
- *    held answer keeps its FCGX_Request.
- *
- * No signal is ever delivered here (child.h): libfcgi takes a write that was
- * interrupted for one that failed.
  */
 #include "worker.h"
 
 #include <errno.h>
-#include <fastcgi.h>
-#include <fcgiapp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -36,6 +19,7 @@
 #include "api/serve.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "exchange.h"
 
 /* A round that has lasted so long, or holds so much, takes no more. */
 #define ROUND_US         3000
@@ -48,9 +32,6 @@
 #define BODY_FACTOR      2
 #define BODY_SLACK_BYTES (64 << 10)
 
-/* FCGX_GetStr() and FCGX_PutStr() count in int. */
-#define PIECE_BYTES (1 << 20)
-
 /*
  * A connection wakes one worker.  Should that one be killed or stopped just
  * then, another one looks after so long by itself.
@@ -62,16 +43,6 @@
 
 /* How long a worker that is to stop serves what still comes. */
 #define LAST_ROUNDS_MS 1000
-
-#define HEAD_KEEP_BYTES (16 << 10)
-
-/* One request from its connection to its answer. */
-struct exchange {
-	FCGX_Request fcgi;
-	struct request request;
-	struct response response;
-	int64_t begun_us;
-};
 
 struct worker {
 	struct api api;
@@ -92,190 +63,38 @@ struct worker {
 	int64_t round_us; /* when the round began */
 };
 
-static void set_timeouts(const struct worker *w, int fd)
+/* Have the request answered; false when no end of it came. */
+static bool serve(struct worker *w, struct exchange *x)
 {
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &w->timeout,
-		   sizeof(w->timeout));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &w->timeout,
-		   sizeof(w->timeout));
-}
+	enum err err = request_ready(&x->request);
+	bool pieces = !err && api_takes_pieces(&x->request);
 
-/* Close without an answer: the peer is gone or does not speak FastCGI. */
-static void drop(struct exchange *x, const char *why)
-{
-	log_event(LOG_INFO, "request-dropped", "why", why, NULL);
-	log_request_end();
-	FCGX_Free(&x->fcgi, 1);
-}
-
-/* Read the beginning of a request: its variables, not its body. */
-static bool begin(struct exchange *x, int fd)
-{
-	x->begun_us = clock_monotonic_us();
-	FCGX_InitRequest(&x->fcgi, -1, 0);
-	x->fcgi.ipcFd = fd;
-	x->fcgi.keepConnection = 1;
-	FCGX_Detach(&x->fcgi);
-	if (FCGX_Accept_r(&x->fcgi)) {
-		/* So does lighttpd when it looks whether anybody is there. */
-		log_event(LOG_DEBUG, "request-dropped", "why",
-			  "no request came", NULL);
+	log_request_begin(x->request.id, x->request.trace_id);
+	if (pieces)
+		exchange_offer_body(x);
+	else if (!exchange_read_body(x, w->body_max, &err))
 		return false;
-	}
-	if (FCGX_GetError(x->fcgi.in)) {
-		drop(x, "the variables ended early");
-		return false;
-	}
-	x->fcgi.keepConnection = 0; /* whatever the peer wants */
-	if (x->fcgi.role != FCGI_RESPONDER) {
-		drop(x, "a role that is not served");
-		return false;
-	}
-	request_reset(&x->request);
-	response_reset(&x->response);
-	for (char **p = x->fcgi.envp; *p; p++)
-		request_param(&x->request, *p);
-	return true;
-}
-
-/*
- * Read the stream to its end, and keep nothing.  False when the end does not
- * come: then the peer went away, or gave the request up.
- */
-static bool read_end(const struct worker *w, struct exchange *x)
-{
-	int64_t until_us = clock_monotonic_us() + w->timeout.tv_sec * 1000000;
-	char piece[4096];
-
-	while (FCGX_GetStr(piece, sizeof(piece), x->fcgi.in) > 0)
-		if (clock_monotonic_us() > until_us)
-			return false;
-	return !FCGX_GetError(x->fcgi.in);
-}
-
-static bool read_bytes(struct exchange *x, size_t size)
-{
-	struct buf *body = &x->request.body;
-
-	while (size > 0) {
-		int want = size < PIECE_BYTES ? (int)size : PIECE_BYTES;
-		int got;
-
-		buf_reserve(body, (size_t)want);
-		if (body->err)
-			return true;
-		got = FCGX_GetStr(body->data + body->size, want, x->fcgi.in);
-		if (got != want)
-			return false;
-		body->size += (size_t)want;
-		size -= (size_t)want;
-	}
-	return true;
-}
-
-/*
- * Read the body, to the end of the stream.  False when less came than was
- * said, or no end.  A body that can't be taken is *err; it has been read all
- * the same, since the peer does not listen before it has sent everything.
- */
-static bool read_body(const struct worker *w, struct exchange *x, enum err *err)
-{
-	struct view length = view_trim(x->request.content_length);
-	uint64_t size = 0;
-
-	if (*err)
-		return read_end(w, x);
-	if (length.size > 0 && !view_to_uint64(length, UINT64_MAX, &size))
-		*err = ERR_INVALID;
-	else if (size > w->body_max)
-		*err = ERR_VALUE_TOO_LARGE;
-	else if (!read_bytes(x, (size_t)size))
-		return false;
+	if (err)
+		api_settle(&w->api, &x->request, &x->response, err);
 	else
-		*err = x->request.body.err;
-	return read_end(w, x);
-}
-
-static void put(struct exchange *x, struct view bytes)
-{
-	const char *p = bytes.data;
-
-	while (bytes.size > 0) {
-		int piece = bytes.size < PIECE_BYTES ? (int)bytes.size
-						     : PIECE_BYTES;
-
-		if (FCGX_PutStr(p, piece, x->fcgi.out) < 0)
-			return;
-		p += piece;
-		bytes.size -= (size_t)piece;
-	}
-}
-
-/* Errors of ours always; every request only when asked for. */
-static void log_answer(const struct exchange *x)
-{
-	bool failed = x->response.status >= 500;
-	struct view method = x->request.method_name;
-	struct view path = x->request.path;
-	char line[4][64];
-	struct buf text = BUF_EMPTY;
-
-	if (!failed && !log_enabled(LOG_DEBUG))
-		return;
-	buf_add_view(&text, path);
-	snprintf(line[0], sizeof(line[0]), "%.*s", (int)method.size,
-		 method.data ? (const char *)method.data : "");
-	snprintf(line[1], sizeof(line[1]), "%d", x->response.status);
-	snprintf(line[2], sizeof(line[2]), "%zu",
-		 response_body(&x->response).size);
-	snprintf(line[3], sizeof(line[3]), "%lld",
-		 (long long)(clock_monotonic_us() - x->begun_us));
-	log_event(failed ? LOG_WARN : LOG_DEBUG, "request", "method", line[0],
-		  "path", buf_string(&text), "status", line[1], "bytes",
-		  line[2], "duration_us", line[3], NULL);
-	buf_release(&text);
-}
-
-/* Write the answer, log it, and close. */
-static void finish(struct worker *w, struct exchange *x)
-{
-	buf_trim(&w->head, HEAD_KEEP_BYTES);
-	response_head(&x->response, &w->head);
-	if (w->head.err) {
-		drop(x, "no memory for the answer");
-		return;
-	}
-	put(x, buf_view(&w->head));
-	put(x, response_body(&x->response));
-	log_answer(x);
-	log_request_end();
-	FCGX_Finish_r(&x->fcgi);
-	request_reset(&x->request);
-	response_reset(&x->response);
+		api_serve(&w->api, &x->request, &x->response);
+	return !pieces || exchange_end_body(x);
 }
 
 /* One connection: answer it now, or hold the answer for the round's end. */
 static void take(struct worker *w, int fd)
 {
 	struct exchange *x = &w->exchanges[w->held];
-	enum err err;
 
 	w->taken++;
-	set_timeouts(w, fd);
-	if (!begin(x, fd))
+	if (!exchange_begin(x, fd, w->timeout))
 		return;
-	err = request_ready(&x->request);
-	log_request_begin(x->request.id, x->request.trace_id);
-	if (!read_body(w, x, &err)) {
-		drop(x, "the request ended early");
+	if (!serve(w, x)) {
+		exchange_drop(x, "the request ended early");
 		return;
 	}
-	if (err)
-		api_settle(&w->api, &x->request, &x->response, err);
-	else
-		api_serve(&w->api, &x->request, &x->response);
 	if (!x->response.ticket) {
-		finish(w, x);
+		exchange_finish(x, &w->head);
 		return;
 	}
 	w->body_bytes += x->request.body.size;
@@ -300,7 +119,7 @@ static void settle(struct worker *w)
 
 		log_request_begin(x->request.id, x->request.trace_id);
 		api_settle(&w->api, &x->request, &x->response, err);
-		finish(w, x);
+		exchange_finish(x, &w->head);
 	}
 	w->held = 0;
 }
@@ -418,26 +237,22 @@ static enum err open_events(struct worker *w)
 
 static enum err open_worker(struct worker *w)
 {
+	enum err err;
+
 	w->exchanges = calloc(w->round_max, sizeof(*w->exchanges));
 	if (!w->exchanges) {
 		log_event(LOG_ERROR, "worker-failed", "error",
 			  err_string(ERR_NO_MEMORY), NULL);
 		return ERR_NO_MEMORY;
 	}
-	if (FCGX_Init()) {
-		log_event(LOG_ERROR, "worker-failed", "error",
-			  "FCGX_Init failed", NULL);
-		return ERR_SYSTEM;
-	}
-	return open_events(w);
+	err = exchange_init();
+	return err ? err : open_events(w);
 }
 
 static void close_worker(struct worker *w)
 {
-	for (size_t i = 0; w->exchanges && i < w->round_max; i++) {
-		request_release(&w->exchanges[i].request);
-		response_release(&w->exchanges[i].response);
-	}
+	for (size_t i = 0; w->exchanges && i < w->round_max; i++)
+		exchange_release(&w->exchanges[i]);
 	free(w->exchanges);
 	buf_release(&w->head);
 	if (w->signal_fd >= 0)

@@ -35,6 +35,15 @@ static const struct route routes[] = {
 	{ METHOD_GET, "/hc", .serve = health_check, .seed = true },
 };
 
+bool api_takes_pieces(const struct request *request)
+{
+	struct route_match match;
+
+	return !route_find(routes, ROUTE_COUNT, request->method, request->path,
+			   &match) &&
+	       match.route->pieces;
+}
+
 static bool of_seed(const struct call *call)
 {
 	return call->match.resource && call->match.resource->seed;

@@ -19,6 +19,12 @@ struct api {
 };
 
 /*
+ * Whether what serves the request reads its body in pieces, by request->read.
+ * For all others request->body has to hold it before api_serve().
+ */
+bool api_takes_pieces(const struct request *request);
+
+/*
  * Answer one request.  Always leaves a complete response: a failure has
  * become a problem document (RFC 9457).  When response->ticket is not 0 the
  * response must not leave before store_sync(); if that fails, call

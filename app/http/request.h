@@ -61,6 +61,15 @@ struct request {
 
 	struct buf body;
 
+	/*
+	 * For a route that takes its body in pieces, which is then not in
+	 * `body`: the next bytes of it, at most `size`.  *got is 0 at its end.
+	 * ERR_INVALID when it was cut off.  NULL when Content-Length is no
+	 * number.
+	 */
+	enum err (*read)(void *arg, void *data, size_t size, size_t *got);
+	void *read_arg;
+
 	/* The request id: X-Request-Id when acceptable, else a UUID made here.
 	 */
 	struct view id;

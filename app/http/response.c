@@ -65,8 +65,18 @@ const char *status_phrase(int status)
 	return "Unknown";
 }
 
+static void end_stream(struct response *response)
+{
+	if (response->stream_done)
+		response->stream_done(response->stream_arg);
+	response->stream = NULL;
+	response->stream_done = NULL;
+	response->stream_arg = NULL;
+}
+
 void response_reset(struct response *response)
 {
+	end_stream(response);
 	buf_trim(&response->fields, KEEP_BYTES);
 	buf_trim(&response->text, KEEP_BYTES);
 	buf_trim(&response->hold, KEEP_BYTES);
@@ -78,6 +88,7 @@ void response_reset(struct response *response)
 
 void response_release(struct response *response)
 {
+	end_stream(response);
 	buf_release(&response->fields);
 	buf_release(&response->text);
 	buf_release(&response->hold);
@@ -86,6 +97,7 @@ void response_release(struct response *response)
 
 void response_clear(struct response *response)
 {
+	end_stream(response);
 	buf_clear(&response->fields);
 	buf_clear(&response->text);
 	buf_clear(&response->hold);
@@ -126,9 +138,15 @@ void response_fieldf(struct response *response, const char *name,
 	response_field(response, name, (struct view){ value, (size_t)size });
 }
 
+bool response_streams(const struct response *response)
+{
+	return response->stream && !response->no_body &&
+	       !bodiless(response->status);
+}
+
 struct view response_body(const struct response *response)
 {
-	if (response->no_body || bodiless(response->status))
+	if (response->stream || response->no_body || bodiless(response->status))
 		return (struct view){ 0 };
 	return whole_body(response);
 }
@@ -141,7 +159,7 @@ void response_head(const struct response *response, struct buf *out)
 	buf_add_string(out, status_phrase(response->status));
 	buf_add(out, "\r\n", 2);
 	buf_add_view(out, buf_view(&response->fields));
-	if (!bodiless(response->status)) {
+	if (!bodiless(response->status) && !response->stream) {
 		buf_add_string(out, "Content-Length: ");
 		buf_add_uint64(out, whole_body(response).size);
 		buf_add(out, "\r\n", 2);

@@ -7,6 +7,7 @@
 #define HTTP_RESPONSE_H
 
 #include "base/buf.h"
+#include "base/sink.h"
 
 struct response {
 	int status;
@@ -15,6 +16,16 @@ struct response {
 	struct view body;  /* a body held elsewhere, in `hold` for a value */
 	struct buf hold;   /* bytes of a value read from the store */
 	bool no_body;      /* HEAD: fields as for GET, nothing sent */
+
+	/*
+	 * Instead of these three, a body that is made while it is sent: its
+	 * length is not told, and an error in the middle is a body without an
+	 * end.  `stream_done`, when set, is called once, whether or not
+	 * `stream` was.
+	 */
+	enum err (*stream)(void *arg, const struct sink *sink);
+	void (*stream_done)(void *arg);
+	void *stream_arg;
 
 	/* Not to be sent before store_sync(ticket); 0: send at once. */
 	uint64_t ticket;
@@ -37,6 +48,9 @@ void response_fieldf(struct response *response, const char *name,
 
 /* Forget status, fields and bodies, to answer something else instead. */
 void response_clear(struct response *response);
+
+/* Whether stream() is to make the body; not for HEAD, 204 and 304. */
+bool response_streams(const struct response *response);
 
 /* The bytes that will follow the head; empty for HEAD, 204 and 304. */
 struct view response_body(const struct response *response);

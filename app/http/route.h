@@ -18,6 +18,7 @@ struct route {
 	enum err (*serve)(struct call *call);
 	const char *const *query; /* parameters taken, NULL at the end */
 	bool seed;                /* of the first librapi's API */
+	bool pieces;              /* takes its body by request->read */
 };
 
 struct route_match {

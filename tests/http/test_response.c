@@ -137,6 +137,63 @@ static void every_status_has_a_phrase(void)
 	CU_ASSERT_STRING_EQUAL(status_phrase(299), "Unknown");
 }
 
+static enum err stream_hello(void *arg, const struct sink *sink)
+{
+	(void)arg;
+	return sink->put(sink->arg, view_of("hello"));
+}
+
+static void count_done(void *arg)
+{
+	++*(int *)arg;
+}
+
+static struct response streamed(int *done)
+{
+	return (struct response){
+		.status = 200,
+		.stream = stream_hello,
+		.stream_done = count_done,
+		.stream_arg = done,
+	};
+}
+
+static void a_body_made_while_it_is_sent_has_no_length(void)
+{
+	int done = 0;
+	struct response r = streamed(&done);
+	struct buf bytes = BUF_EMPTY;
+
+	CU_ASSERT(response_streams(&r));
+	CU_ASSERT_EQUAL(response_body(&r).size, 0);
+	response_head(&r, &bytes);
+	CU_ASSERT(
+		view_equal_string(buf_view(&bytes), "Status: 200 OK\r\n\r\n"));
+	r.no_body = true;
+	CU_ASSERT(!response_streams(&r));
+	response_release(&r);
+	CU_ASSERT_EQUAL(done, 1);
+	buf_release(&bytes);
+}
+
+static void its_maker_is_told_once_that_it_is_over(void)
+{
+	void (*const ends[])(struct response *) = { response_reset,
+						    response_clear,
+						    response_release };
+
+	for (size_t i = 0; i < HARNESS_COUNT(ends); i++) {
+		int done = 0;
+		struct response r = streamed(&done);
+
+		ends[i](&r);
+		CU_ASSERT_EQUAL(done, 1);
+		CU_ASSERT(!response_streams(&r));
+		response_release(&r);
+		CU_ASSERT_EQUAL(done, 1);
+	}
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(the_head_is_what_cgi_wants),
 	HARNESS_TEST(a_body_held_elsewhere_is_sent_without_a_copy),
@@ -148,6 +205,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_cleared_is_forgotten_but_not_the_ticket),
 	HARNESS_TEST(a_large_value_is_not_kept_for_ever),
 	HARNESS_TEST(every_status_has_a_phrase),
+	HARNESS_TEST(a_body_made_while_it_is_sent_has_no_length),
+	HARNESS_TEST(its_maker_is_told_once_that_it_is_over),
 };
 
 int main(void)

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What this file relies on, in libfcgi 2.4.2:
+ *  - FCGX_Accept_r() reads from request.ipcFd when that is open already and
+ *    keepConnection is set, and accepts on listen_sock only when that failed;
+ *    with a listen_sock of -1 it then returns an error;
+ *  - a request that was detached is closed by a plain close(2), not by a
+ *    shutdown and up to two seconds of waiting for the peer.  That can't cost
+ *    the peer its answer, because the whole of its request has been read;
+ *  - it takes variables that are cut off between two of them for complete;
+ *    only FCGX_GetError() tells;
+ *  - envp and all that points into it is good until FCGX_Finish_r(), so a
+ *    held answer keeps its FCGX_Request.
+ */
+#include "exchange.h"
+
+#include <fastcgi.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* FCGX_GetStr() and FCGX_PutStr() count in int. */
+#define PIECE_BYTES (1 << 20)
+
+#define HEAD_KEEP_BYTES (16 << 10)
+#define DRAIN_BYTES     (16 << 10)
+
+enum err exchange_init(void)
+{
+	if (!FCGX_Init())
+		return ERR_OK;
+	log_event(LOG_ERROR, "worker-failed", "error", "FCGX_Init failed",
+		  NULL);
+	return ERR_SYSTEM;
+}
+
+void exchange_drop(struct exchange *x, const char *why)
+{
+	log_event(LOG_INFO, "request-dropped", "why", why, NULL);
+	log_request_end();
+	FCGX_Free(&x->fcgi, 1);
+	request_reset(&x->request);
+	response_reset(&x->response);
+}
+
+static void set_timeouts(struct exchange *x, int fd, struct timeval timeout)
+{
+	x->timeout_us = (int64_t)timeout.tv_sec * 1000000 + timeout.tv_usec;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+}
+
+bool exchange_begin(struct exchange *x, int fd, struct timeval timeout)
+{
+	x->begun_us = clock_monotonic_us();
+	set_timeouts(x, fd, timeout);
+	request_reset(&x->request);
+	response_reset(&x->response);
+	FCGX_InitRequest(&x->fcgi, -1, 0);
+	x->fcgi.ipcFd = fd;
+	x->fcgi.keepConnection = 1;
+	FCGX_Detach(&x->fcgi);
+	if (FCGX_Accept_r(&x->fcgi)) {
+		/* So does lighttpd when it looks whether anybody is there. */
+		log_event(LOG_DEBUG, "request-dropped", "why",
+			  "no request came", NULL);
+		return false;
+	}
+	if (FCGX_GetError(x->fcgi.in)) {
+		exchange_drop(x, "the variables ended early");
+		return false;
+	}
+	x->fcgi.keepConnection = 0; /* whatever the peer wants */
+	if (x->fcgi.role != FCGI_RESPONDER) {
+		exchange_drop(x, "a role that is not served");
+		return false;
+	}
+	for (char **p = x->fcgi.envp; *p; p++)
+		request_param(&x->request, *p);
+	return true;
+}
+
+/*
+ * Read the stream to its end, and keep nothing.  False when the end does not
+ * come: then the peer went away, or gave the request up.
+ */
+static bool read_end(struct exchange *x)
+{
+	int64_t until_us = clock_monotonic_us() + x->timeout_us;
+	char piece[DRAIN_BYTES];
+
+	while (FCGX_GetStr(piece, sizeof(piece), x->fcgi.in) > 0)
+		if (clock_monotonic_us() > until_us)
+			return false;
+	return !FCGX_GetError(x->fcgi.in);
+}
+
+static bool read_bytes(struct exchange *x, size_t size)
+{
+	struct buf *body = &x->request.body;
+
+	while (size > 0) {
+		int want = size < PIECE_BYTES ? (int)size : PIECE_BYTES;
+		int got;
+
+		buf_reserve(body, (size_t)want);
+		if (body->err)
+			return true;
+		got = FCGX_GetStr(body->data + body->size, want, x->fcgi.in);
+		if (got != want)
+			return false;
+		body->size += (size_t)want;
+		size -= (size_t)want;
+	}
+	return true;
+}
+
+/* Content-Length; without one there is no body. */
+static bool body_length(const struct exchange *x, uint64_t *size)
+{
+	struct view length = view_trim(x->request.content_length);
+
+	*size = 0;
+	return length.size == 0 || view_to_uint64(length, UINT64_MAX, size);
+}
+
+bool exchange_read_body(struct exchange *x, size_t body_max, enum err *err)
+{
+	uint64_t size;
+
+	if (*err)
+		return read_end(x);
+	if (!body_length(x, &size))
+		*err = ERR_INVALID;
+	else if (size > body_max)
+		*err = ERR_VALUE_TOO_LARGE;
+	else if (!read_bytes(x, (size_t)size))
+		return false;
+	else
+		*err = x->request.body.err;
+	return read_end(x);
+}
+
+static enum err read_piece(void *arg, void *data, size_t size, size_t *got)
+{
+	struct exchange *x = arg;
+	int want = size < PIECE_BYTES ? (int)size : PIECE_BYTES;
+
+	*got = 0;
+	if ((uint64_t)want > x->body_left)
+		want = (int)x->body_left;
+	if (want == 0)
+		return ERR_OK;
+	want = FCGX_GetStr(data, want, x->fcgi.in);
+	if (want <= 0)
+		return ERR_INVALID;
+	*got = (size_t)want;
+	x->body_left -= (uint64_t)want;
+	return ERR_OK;
+}
+
+/* A length that is no number leaves `read` away: what serves it asks. */
+void exchange_offer_body(struct exchange *x)
+{
+	if (!body_length(x, &x->body_left))
+		return;
+	x->request.read = read_piece;
+	x->request.read_arg = x;
+}
+
+bool exchange_end_body(struct exchange *x)
+{
+	return read_end(x);
+}
+
+static enum err put(void *arg, struct view bytes)
+{
+	struct exchange *x = arg;
+	const char *p = bytes.data;
+
+	while (bytes.size > 0) {
+		int piece = bytes.size < PIECE_BYTES ? (int)bytes.size
+						     : PIECE_BYTES;
+
+		if (FCGX_PutStr(p, piece, x->fcgi.out) < 0)
+			return ERR_IO;
+		p += piece;
+		bytes.size -= (size_t)piece;
+		x->sent += (uint64_t)piece;
+	}
+	return ERR_OK;
+}
+
+/* Errors of ours always; every request only when asked for. */
+static void log_answer(const struct exchange *x)
+{
+	bool failed = x->response.status >= 500;
+	struct view method = x->request.method_name;
+	struct view path = x->request.path;
+	char line[4][64];
+	struct buf text = BUF_EMPTY;
+
+	if (!failed && !log_enabled(LOG_DEBUG))
+		return;
+	buf_add_view(&text, path);
+	snprintf(line[0], sizeof(line[0]), "%.*s", (int)method.size,
+		 method.data ? (const char *)method.data : "");
+	snprintf(line[1], sizeof(line[1]), "%d", x->response.status);
+	snprintf(line[2], sizeof(line[2]), "%llu", (unsigned long long)x->sent);
+	snprintf(line[3], sizeof(line[3]), "%lld",
+		 (long long)(clock_monotonic_us() - x->begun_us));
+	log_event(failed ? LOG_WARN : LOG_DEBUG, "request", "method", line[0],
+		  "path", buf_string(&text), "status", line[1], "bytes",
+		  line[2], "duration_us", line[3], NULL);
+	buf_release(&text);
+}
+
+/* The body, held or made in pieces.  False when its end must not be told. */
+static bool put_body(struct exchange *x)
+{
+	const struct sink sink = { put, x };
+
+	if (!response_streams(&x->response)) {
+		put(x, response_body(&x->response));
+		return true;
+	}
+	return !x->response.stream(x->response.stream_arg, &sink);
+}
+
+void exchange_finish(struct exchange *x, struct buf *head)
+{
+	buf_trim(head, HEAD_KEEP_BYTES);
+	response_head(&x->response, head);
+	if (head->err) {
+		exchange_drop(x, "no memory for the answer");
+		return;
+	}
+	put(x, buf_view(head));
+	x->sent = 0;
+	if (!put_body(x)) {
+		exchange_drop(x, "the body of the answer ended early");
+		return;
+	}
+	log_answer(x);
+	log_request_end();
+	FCGX_Finish_r(&x->fcgi);
+	request_reset(&x->request);
+	response_reset(&x->response);
+}
+
+void exchange_release(struct exchange *x)
+{
+	request_release(&x->request);
+	response_release(&x->response);
+}

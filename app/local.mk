@@ -25,6 +25,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/supervisor.h \
 	%D%/worker.c \
 	%D%/worker.h \
+	%D%/base/arena.c \
+	%D%/base/arena.h \
 	%D%/base/base64.c \
 	%D%/base/base64.h \
 	%D%/base/buf.c \
@@ -63,8 +65,12 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/http/json.h \
 	%D%/http/json_grammar.c \
 	%D%/http/json_write.c \
+	%D%/http/json_tree.c \
+	%D%/http/json_tree.h \
 	%D%/http/mediatype.c \
 	%D%/http/mediatype.h \
+	%D%/http/merge_patch.c \
+	%D%/http/merge_patch.h \
 	%D%/http/problem.c \
 	%D%/http/problem.h \
 	%D%/http/request.c \

@@ -40,6 +40,7 @@ AM_TESTS_ENVIRONMENT = \
 # Each is made of the one .c file of its name, unless it says otherwise below,
 # and linked with LDADD.
 unit_tests = \
+	%D%/base/test_arena \
 	%D%/base/test_base64 \
 	%D%/base/test_buf \
 	%D%/base/test_clock \
@@ -57,8 +58,10 @@ unit_tests = \
 	%D%/http/test_etag \
 	%D%/http/test_json \
 	%D%/http/test_json_grammar \
+	%D%/http/test_json_tree \
 	%D%/http/test_json_write \
 	%D%/http/test_mediatype \
+	%D%/http/test_merge_patch \
 	%D%/http/test_problem \
 	%D%/http/test_request \
 	%D%/http/test_response \
@@ -99,6 +102,9 @@ unit_tests = \
 	%D%/test_listener \
 	%D%/test_worker
 
+%C%_base_test_arena_SOURCES = \
+	%D%/base/test_arena.c \
+	%D%/fault.c %D%/fault.h
 %C%_base_test_base64_SOURCES = \
 	%D%/base/test_base64.c \
 	%D%/fault.c %D%/fault.h
@@ -113,6 +119,9 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h
 %C%_base_test_folder_SOURCES = \
 	%D%/base/test_folder.c \
+	%D%/fault.c %D%/fault.h
+%C%_http_test_merge_patch_SOURCES = \
+	%D%/http/test_merge_patch.c \
 	%D%/fault.c %D%/fault.h
 %C%_store_test_memory_faults_SOURCES = \
 	%D%/store/test_memory_faults.c \

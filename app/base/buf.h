@@ -51,6 +51,9 @@ bool view_is_utf8(struct view a);
  */
 bool view_to_uint64(struct view a, uint64_t max, uint64_t *out);
 
+/* Decimal digits, at least one, maybe after a "-": as view_to_uint64(). */
+bool view_to_int64(struct view a, int64_t *out);
+
 struct buf {
 	char *data; /* NULL while capacity is 0; not NUL-terminated */
 	size_t size;

@@ -159,3 +159,20 @@ bool view_to_uint64(struct view a, uint64_t max, uint64_t *out)
 	*out = number;
 	return true;
 }
+
+bool view_to_int64(struct view a, int64_t *out)
+{
+	struct view minus = VIEW_LITERAL("-");
+	bool negative = view_starts_with(a, minus);
+	uint64_t max = (uint64_t)INT64_MAX + (negative ? 1 : 0);
+	uint64_t number;
+
+	if (negative) {
+		a.data = (const char *)a.data + 1;
+		a.size--;
+	}
+	if (!view_to_uint64(a, max, &number))
+		return false;
+	*out = negative ? (int64_t)-number : (int64_t)number;
+	return true;
+}

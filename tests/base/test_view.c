@@ -182,6 +182,38 @@ static void numbers_are_digits_within_bounds(void)
 	}
 }
 
+static void signed_numbers_may_have_a_minus(void)
+{
+	static const struct {
+		int line;
+		const char *text;
+		bool valid;
+		int64_t number;
+	} cases[] = {
+		{ __LINE__, "0", true, 0 },
+		{ __LINE__, "-0", true, 0 },
+		{ __LINE__, "-12", true, -12 },
+		{ __LINE__, "9223372036854775807", true, INT64_MAX },
+		{ __LINE__, "9223372036854775808", false, 0 },
+		{ __LINE__, "-9223372036854775808", true, INT64_MIN },
+		{ __LINE__, "-9223372036854775809", false, 0 },
+		{ __LINE__, "", false, 0 },
+		{ __LINE__, "-", false, 0 },
+		{ __LINE__, "--1", false, 0 },
+		{ __LINE__, "+1", false, 0 },
+		{ __LINE__, "- 1", false, 0 },
+	};
+
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		int64_t number = 77;
+		bool valid = view_to_int64(view_of(cases[i].text), &number);
+
+		HARNESS_CASE(cases[i].line, valid == cases[i].valid);
+		HARNESS_CASE(cases[i].line,
+			     number == (valid ? cases[i].number : 77));
+	}
+}
+
 int main(void)
 {
 	static const struct harness_test tests[] = {
@@ -194,6 +226,7 @@ int main(void)
 		HARNESS_TEST(cutting_walks_through_a_list),
 		HARNESS_TEST(utf8_is_told_from_what_only_looks_like_it),
 		HARNESS_TEST(numbers_are_digits_within_bounds),
+		HARNESS_TEST(signed_numbers_may_have_a_minus),
 	};
 
 	return harness_run("base/view", tests, HARNESS_COUNT(tests));

@@ -156,8 +156,12 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/lines.h \
 	%D%/api/lines_dump.c \
 	%D%/api/lines_load.c \
+	%D%/api/patch.c \
 	%D%/api/rollup.c \
 	%D%/api/rollup.h \
 	%D%/api/seed.c \
 	%D%/api/serve.c \
-	%D%/api/serve.h
+	%D%/api/serve.h \
+	%D%/api/txn.c \
+	%D%/api/txn.h \
+	%D%/api/txn_read.c

@@ -261,6 +261,16 @@ static void close_worker(struct worker *w)
 		close(w->epoll_fd);
 }
 
+/* A value in JSON is longer than it is by itself, and so is a transaction. */
+static size_t body_max(const struct conf *conf)
+{
+	uint64_t most = conf->value_max_bytes > conf->txn_max_bytes
+				? conf->value_max_bytes
+				: conf->txn_max_bytes;
+
+	return most * BODY_FACTOR + BODY_SLACK_BYTES;
+}
+
 static int run(const struct service *service, const int *listen_fds,
 	       size_t listen_count, size_t round_max)
 {
@@ -270,8 +280,7 @@ static int run(const struct service *service, const int *listen_fds,
 		.timeout = { .tv_sec = conf->request_timeout_ms / 1000,
 			     .tv_usec =
 				     conf->request_timeout_ms % 1000 * 1000 },
-		.body_max =
-			conf->value_max_bytes * BODY_FACTOR + BODY_SLACK_BYTES,
+		.body_max = body_max(conf),
 		.listen_fds = listen_fds,
 		.listen_count = listen_count,
 		.epoll_fd = -1,

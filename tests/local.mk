@@ -94,9 +94,11 @@ unit_tests = \
 	%D%/api/test_health \
 	%D%/api/test_lines \
 	%D%/api/test_memory \
+	%D%/api/test_patch \
 	%D%/api/test_rollup \
 	%D%/api/test_seed \
 	%D%/api/test_serve \
+	%D%/api/test_txn \
 	%D%/test_child \
 	%D%/test_harness \
 	%D%/test_listener \
@@ -151,9 +153,11 @@ end_to_end_tests = \
 	%D%/e2e/test_manual.py \
 	%D%/e2e/test_notify.py \
 	%D%/e2e/test_roles.py \
+	%D%/e2e/test_patch.py \
 	%D%/e2e/test_seed.py \
 	%D%/e2e/test_signals.py \
-	%D%/e2e/test_start.py
+	%D%/e2e/test_start.py \
+	%D%/e2e/test_txn.py
 lint_tests = \
 	%D%/lint/format.py \
 	%D%/lint/layers.py \

@@ -9,10 +9,11 @@ static const struct link {
 	const char *name;
 	const char *url;
 } links[] = {
-	{ "self", "/v1" },          { "entry", "/v1/kv/{key}" },
-	{ "entries", "/v1/kv" },    { "livez", "/livez" },
-	{ "readyz", "/readyz" },    { "datas", "/datas" },
-	{ "data", "/datas/{key}" }, { "health-check", "/hc" },
+	{ "self", "/v1" },         { "entry", "/v1/kv/{key}" },
+	{ "entries", "/v1/kv" },   { "txn", "/v1/txn" },
+	{ "livez", "/livez" },     { "readyz", "/readyz" },
+	{ "datas", "/datas" },     { "data", "/datas/{key}" },
+	{ "health-check", "/hc" },
 };
 
 static void add_text(struct buf *out, const char *name, const char *value)
@@ -31,6 +32,8 @@ static void add_limits(struct buf *out, const struct conf *conf)
 	json_add_uint64(out, "ttl_seconds", CALL_TTL_MAX_S);
 	json_add_uint64(out, "list_keys", ENTRIES_MAX);
 	json_add_uint64(out, "list_bytes", ENTRIES_BYTES_MAX);
+	json_add_uint64(out, "txn_ops", conf->txn_max_ops);
+	json_add_uint64(out, "txn_bytes", conf->txn_max_bytes);
 	buf_add_char(out, '}');
 }
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "http/problem.h"
 #include "http/uri.h"
 
@@ -14,6 +15,7 @@
 #define SENTENCE_SIZE 512 /* longer ones are cut */
 #define ENCODED_SIZE  3   /* "%2F" */
 #define NUMBER_MAX    32  /* bytes of a number in the query */
+#define TTL_TAKES     "whole seconds, 1 to 315360000"
 
 __attribute__((format(printf, 2, 0))) static struct view
 sentence(char out[SENTENCE_SIZE], const char *format, va_list args)
@@ -216,4 +218,46 @@ enum err call_body_plain(struct call *call)
 	return fault_at(call, ERR_MEDIA_TYPE, "header",
 			VIEW_LITERAL("Content-Encoding"),
 			"only identity is served; send the bytes as they are");
+}
+
+enum err call_ttl(struct call *call, uint64_t least_s, bool *given,
+		  int64_t *expires_ms)
+{
+	uint64_t ttl_s = 0;
+
+	*expires_ms = 0;
+	*given = call_parameter(call, "ttl").data;
+	if (!*given)
+		return ERR_OK;
+	if (!call_number(call, "ttl", CALL_TTL_MAX_S, &ttl_s,
+			 least_s ? TTL_TAKES : TTL_TAKES ", or 0 for never"))
+		return ERR_INVALID;
+	if (ttl_s < least_s)
+		return fault_at(call, ERR_INVALID, "parameter",
+				VIEW_LITERAL("ttl"), "takes " TTL_TAKES);
+	if (ttl_s)
+		*expires_ms = clock_wall_ms() + (int64_t)ttl_s * 1000;
+	return ERR_OK;
+}
+
+enum err call_no_conditions(struct call *call)
+{
+	const struct request *request = call->request;
+	const struct {
+		const char *name;
+		struct view field;
+	} fields[] = {
+		{ "If-Match", request->if_match },
+		{ "If-None-Match", request->if_none_match },
+		{ "If-Unmodified-Since", request->if_unmodified_since },
+	};
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (fields[i].field.data)
+			err = fault_at(call, ERR_INVALID, "header",
+				       view_of(fields[i].name),
+				       "not served here: there is no one key "
+				       "that it is about");
+	return err;
 }

@@ -19,9 +19,10 @@
 
 /* What the client is told; the first one wins. */
 struct fault {
-	enum err err;      /* ERR_OK while there is none */
-	struct buf detail; /* a sentence */
-	struct buf errors; /* for http/problem.h */
+	enum err err;       /* ERR_OK while there is none */
+	struct buf detail;  /* a sentence */
+	struct buf errors;  /* for http/problem.h */
+	struct buf members; /* of the problem document, `"name":value,…` */
 };
 
 struct call {
@@ -96,5 +97,19 @@ enum err call_location(struct call *call, const char *folder, struct view key);
 
 /* ERR_MEDIA_TYPE when the body is compressed. */
 enum err call_body_plain(struct call *call);
+
+/*
+ * `?ttl=` as a time of expiry, from now: least_s, which is 0 or 1, to
+ * CALL_TTL_MAX_S seconds, else ERR_INVALID.  Never, which is 0, without it and
+ * for ttl=0; *given tells these two apart.
+ */
+enum err call_ttl(struct call *call, uint64_t least_s, bool *given,
+		  int64_t *expires_ms);
+
+/*
+ * For what has no entity tag of its own: ERR_INVALID when there are
+ * conditions in the header all the same, which would pass unheard.
+ */
+enum err call_no_conditions(struct call *call);
 
 #endif

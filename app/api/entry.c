@@ -11,9 +11,8 @@
 #include "http/mediatype.h"
 #include "http/uri.h"
 
-#define TYPE_UNKNOWN  "application/octet-stream"
-#define TYPE_FORM     "application/x-www-form-urlencoded"
-#define TTL_TEXT_SIZE 32
+#define TYPE_UNKNOWN "application/octet-stream"
+#define TYPE_FORM    "application/x-www-form-urlencoded"
 
 static void add_etag(struct response *response, uint64_t revision)
 {
@@ -66,28 +65,6 @@ static enum err read_type(struct call *call, struct view *type)
 	return ERR_OK;
 }
 
-/* `?ttl=` as a time of expiry; 0 without it. */
-static enum err read_ttl(struct call *call, int64_t *expires_ms)
-{
-	struct view raw = call_parameter(call, "ttl");
-	struct view name = VIEW_LITERAL("ttl");
-	char text[TTL_TEXT_SIZE];
-	uint64_t ttl_s;
-	size_t size;
-
-	*expires_ms = 0;
-	if (!raw.data)
-		return ERR_OK;
-	if (uri_decode(raw, text, sizeof(text), &size) ||
-	    !view_to_uint64((struct view){ text, size }, CALL_TTL_MAX_S,
-			    &ttl_s) ||
-	    !ttl_s)
-		return fault_at(call, ERR_INVALID, "parameter", name,
-				"takes whole seconds, 1 to %d", CALL_TTL_MAX_S);
-	*expires_ms = clock_wall_ms() + (int64_t)ttl_s * 1000;
-	return ERR_OK;
-}
-
 /* The whole of a value is put, never a part (RFC 9110 14.5). */
 static enum err whole_body(struct call *call)
 {
@@ -100,6 +77,7 @@ static enum err whole_body(struct call *call)
 
 static enum err read_put(struct call *call, struct store_op *op)
 {
+	bool ttl_given;
 	enum err err = call_key(call);
 
 	if (!err)
@@ -109,7 +87,7 @@ static enum err read_put(struct call *call, struct store_op *op)
 	if (!err)
 		err = read_type(call, &op->type);
 	if (!err)
-		err = read_ttl(call, &op->expires_ms);
+		err = call_ttl(call, 1, &ttl_given, &op->expires_ms);
 	op->verb = STORE_PUT;
 	op->key = call->key;
 	op->value = buf_view(&call->request->body);

@@ -47,6 +47,10 @@ static const struct failure failures[ERR_COUNT] = {
 	[ERR_NOT_TEXT] = { 409, "not-text", "Not text",
 			   "the value is not UTF-8; read it as bytes at "
 			   "the URL in 'url'" },
+	[ERR_NOT_JSON] = { 409, "not-json", "Not JSON",
+			   "the value is no JSON, so it can't be patched" },
+	[ERR_NOT_NUMBER] = { 409, "not-a-number", "Not a number",
+			     "the value is no decimal number of 64 bits" },
 
 	[ERR_BUSY] = { 503, "busy", "Busy", "the store is busy; try again" },
 	[ERR_DRAINING] = { 503, "draining", "Stopping",

@@ -10,6 +10,12 @@ enum err entry_get(struct call *call);
 enum err entry_put(struct call *call);
 enum err entry_delete(struct call *call);
 
+/* patch.c */
+enum err entry_patch(struct call *call);
+
+/* txn.c: many keys at once */
+enum err txn_post(struct call *call);
+
 /* entries.c: a listing of them */
 #define ENTRIES_MAX       1000      /* of one page */
 #define ENTRIES_BYTES_MAX (1 << 20) /* of it, unless one entry is larger */

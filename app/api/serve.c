@@ -10,6 +10,7 @@
 #include "api/handlers.h"
 #include "http/etag.h"
 #include "http/json.h"
+#include "http/merge_patch.h"
 #include "http/problem.h"
 
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
@@ -23,7 +24,10 @@ static const struct route routes[] = {
 	{ METHOD_GET, "/v1/kv/{key}", .serve = entry_get },
 	{ METHOD_PUT, "/v1/kv/{key}", .serve = entry_put, .query = put_query },
 	{ METHOD_DELETE, "/v1/kv/{key}", .serve = entry_delete },
+	{ METHOD_PATCH, "/v1/kv/{key}", .serve = entry_patch,
+	  .query = put_query },
 	{ METHOD_GET, "/v1/kv", .serve = entries_get, .query = list_query },
+	{ METHOD_POST, "/v1/txn", .serve = txn_post },
 	{ METHOD_GET, "/v1", .serve = about_get },
 	{ METHOD_GET, "/livez", .serve = health_live },
 	{ METHOD_GET, "/readyz", .serve = health_ready },
@@ -78,6 +82,9 @@ static enum err answer_options(struct call *call)
 	route_allow(call->match.methods, allow);
 	call->response->status = 204;
 	response_field(call->response, "Allow", view_of(allow));
+	if (call->match.resource && call->match.methods & 1u << METHOD_PATCH)
+		response_field(call->response, "Accept-Patch",
+			       VIEW_LITERAL(MERGE_PATCH_TYPE));
 	if (of_seed(call))
 		cors_preflight(call, allow);
 	return ERR_OK;
@@ -120,6 +127,9 @@ static void add_error_fields(struct call *call, enum err err, int status)
 	if (err == ERR_MEDIA_TYPE)
 		response_field(response, "Accept-Encoding",
 			       VIEW_LITERAL("identity"));
+	if (err == ERR_MEDIA_TYPE && call->request->method == METHOD_PATCH)
+		response_field(response, "Accept-Patch",
+			       VIEW_LITERAL(MERGE_PATCH_TYPE));
 	if (err == ERR_CONDITION && call->current)
 		response_field(response, "ETag",
 			       etag_format(call->current, etag));
@@ -181,6 +191,8 @@ static void answer_error(struct call *call, enum err err)
 		problem.detail = buf_view(&call->fault.detail);
 		problem.errors = buf_view(&call->fault.errors);
 	}
+	if (told)
+		buf_add_view(&members, buf_view(&call->fault.members));
 	add_error_members(call, err, &problem, &members);
 	problem.members = buf_view(&members);
 	response_clear(response);
@@ -236,6 +248,7 @@ static void finish(struct call *call, enum err err)
 	}
 	buf_release(&call->fault.detail);
 	buf_release(&call->fault.errors);
+	buf_release(&call->fault.members);
 }
 
 void api_serve(struct api *api, struct request *request,

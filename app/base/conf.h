@@ -42,7 +42,9 @@ struct conf {
 
 	/* Limits. */
 	uint64_t value_max_bytes;
-	bool require_conditions; /* PUT and DELETE need If-Match/-None-Match */
+	uint64_t txn_max_ops;
+	uint64_t txn_max_bytes;  /* of a transaction's keys and values */
+	bool require_conditions; /* of a key: If-Match or If-None-Match */
 
 	/* The store on GDBM. */
 	uint64_t journal_segment_bytes;

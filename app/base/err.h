@@ -25,10 +25,12 @@ enum err {
 	ERR_CONDITION_MISSING, /* LIBRAPI_REQUIRE_CONDITIONS is on: 428 */
 
 	/* What the store says about a key. */
-	ERR_NOT_FOUND, /* absent, deleted or expired */
-	ERR_CONDITION, /* a precondition is false; nothing was changed */
-	ERR_GONE,      /* changes that far back are no longer kept */
-	ERR_NOT_TEXT,  /* the value can't be shown as UTF-8 text */
+	ERR_NOT_FOUND,  /* absent, deleted or expired */
+	ERR_CONDITION,  /* a precondition is false; nothing was changed */
+	ERR_GONE,       /* changes that far back are no longer kept */
+	ERR_NOT_TEXT,   /* the value can't be shown as UTF-8 text */
+	ERR_NOT_JSON,   /* the value can't be patched */
+	ERR_NOT_NUMBER, /* the value can't be added to, or the sum overflows */
 
 	/* Try again later. */
 	ERR_BUSY,     /* a lock was not had within LIBRAPI_LOCK_TIMEOUT_MS */

@@ -129,12 +129,32 @@ const struct setting settings[SETTING_COUNT] = {
 		.about = "The largest value; a larger one is answered 413",
 	},
 	{
+		.name = "txn-max-ops",
+		.type = SETTING_NUMBER,
+		MEMBER(txn_max_ops),
+		.initial = "1024",
+		.min = 1,
+		.max = 10000,
+		.about = "The most operations of a transaction, and the most "
+			 "conditions; one with more is answered 413",
+	},
+	{
+		.name = "txn-max-bytes",
+		.type = SETTING_NUMBER,
+		MEMBER(txn_max_bytes),
+		.initial = "8388608",
+		.min = 1024,
+		.max = 67108864,
+		.about = "The most bytes of keys and values that a transaction "
+			 "writes, and of values that it reads; past it, 413",
+	},
+	{
 		.name = "require-conditions",
 		.type = SETTING_SWITCH,
 		MEMBER(require_conditions),
 		.initial = "false",
-		.about = "Answer 428 to a PUT or DELETE without If-Match or "
-			 "If-None-Match",
+		.about = "Answer 428 to a PUT, PATCH or DELETE of a key "
+			 "without If-Match or If-None-Match",
 	},
 	{
 		.name = "journal-segment-bytes",

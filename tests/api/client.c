@@ -50,6 +50,8 @@ void client_open(struct client *client)
 	*client = (struct client){
 		.conf = {
 			.value_max_bytes = VALUE_MAX,
+			.txn_max_ops = 20,
+			.txn_max_bytes = 4000,
 			.cors_origin = "*",
 		},
 	};

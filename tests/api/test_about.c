@@ -42,7 +42,8 @@ static void the_service_describes_itself(void)
 			 "\"value_bytes\":1000,\"type_bytes\":255,"
 			 "\"ttl_seconds\":315360000,"
 			 "\"list_keys\":1000,"
-			 "\"list_bytes\":1048576}"));
+			 "\"list_bytes\":1048576,"
+			 "\"txn_ops\":20,\"txn_bytes\":4000}"));
 	CU_ASSERT_TRUE_FATAL(json_member(root, "links", &links));
 	CU_ASSERT_TRUE(has_string(links, "entry", "/v1/kv/{key}"));
 	json_free(root);

@@ -27,6 +27,7 @@ static void prepare(const struct attempt *attempt)
 	client_send(&client, "PUT", "/v1/kv/here", "old", NULL);
 	client_send(&client, "PUT", "/v1/kv/there", "old", NULL);
 	client_send(&client, "PUT", "/v1/kv/\xff", "old", NULL);
+	client_send(&client, "PUT", "/v1/kv/json", "{\"b\":\"\\n\"}", NULL);
 	response_release(&client.response);
 	request_reset(&client.request);
 	buf_add_string(&client.request.body, attempt->body);
@@ -130,6 +131,25 @@ static void without_memory_the_answer_is_503_and_whole(void)
 		  "",
 		  { "REQUEST_METHOD=GET", "REQUEST_URI=/v1/kv",
 		    "HTTP_ACCEPT=image/png" } },
+		{ __LINE__,
+		  200,
+		  "{\"a\":1}",
+		  { "REQUEST_METHOD=PATCH", "REQUEST_URI=/v1/kv/json",
+		    "CONTENT_TYPE=application/merge-patch+json" } },
+		{ __LINE__,
+		  200,
+		  "{\"if\":[{\"key\":\"here\",\"rev\":1}],\"do\":["
+		  "{\"get\":\"here\"},{\"touch\":\"here\",\"ttl\":9},"
+		  "{\"add\":\"n\"},{\"put64\":\"/w==\",\"value\":\"\\n\"}]}",
+		  { "REQUEST_METHOD=POST", "REQUEST_URI=/v1/txn" } },
+		{ __LINE__,
+		  412,
+		  "{\"if\":[{\"key\":\"here\",\"rev\":7}],\"do\":[]}",
+		  { "REQUEST_METHOD=POST", "REQUEST_URI=/v1/txn" } },
+		{ __LINE__,
+		  400,
+		  "{\"do\":[{\"x\":\"here\"}]}",
+		  { "REQUEST_METHOD=POST", "REQUEST_URI=/v1/txn" } },
 		{ __LINE__,
 		  200,
 		  "",

@@ -54,7 +54,7 @@ static struct store broken = {
 static void a_path_that_is_not_on_the_map_is_404(void)
 {
 	static const char *const paths[] = {
-		"/",       "/v1/",   "/v2",  "/v1/txn",  "/v1/watch",   "/v1/k",
+		"/",       "/v1/",   "/v2",  "/v1/txn/", "/v1/watch",   "/v1/k",
 		"/livez/", "/LIVEZ", "/hc/", "/metrics", "/index.html",
 	};
 
@@ -79,8 +79,11 @@ static void options_and_405_tell_what_a_resource_allows(void)
 		const char *path;
 		const char *allow;
 	} cases[] = {
-		{ __LINE__, "/v1/kv/a", "GET, HEAD, PUT, DELETE, OPTIONS" },
-		{ __LINE__, "/v1/kv/", "GET, HEAD, PUT, DELETE, OPTIONS" },
+		{ __LINE__, "/v1/kv/a",
+		  "GET, HEAD, PUT, PATCH, DELETE, OPTIONS" },
+		{ __LINE__, "/v1/kv/",
+		  "GET, HEAD, PUT, PATCH, DELETE, OPTIONS" },
+		{ __LINE__, "/v1/txn", "POST, OPTIONS" },
 		{ __LINE__, "/v1/kv", "GET, HEAD, OPTIONS" },
 		{ __LINE__, "/v1", "GET, HEAD, OPTIONS" },
 		{ __LINE__, "/livez", "GET, HEAD, OPTIONS" },
@@ -101,7 +104,7 @@ static void options_and_405_tell_what_a_resource_allows(void)
 		HARNESS_CASE(cases[i].line,
 			     allow && !strcmp(allow, cases[i].allow));
 		HARNESS_CASE(cases[i].line,
-			     client_send(&client, "PATCH", cases[i].path, "",
+			     client_send(&client, "PURGE", cases[i].path, "",
 					 NULL) == 405);
 		HARNESS_CASE(cases[i].line, !strcmp(client_code(&client),
 						    "method-not-allowed"));
@@ -121,7 +124,7 @@ static void options_of_the_server_tells_all_methods(void)
 	client_open(&client);
 	CU_ASSERT_EQUAL(client_send(&client, "OPTIONS", "*", "", NULL), 204);
 	CU_ASSERT_STRING_EQUAL(client_field(&client, "Allow"),
-			       "GET, HEAD, PUT, POST, DELETE, OPTIONS");
+			       "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS");
 	CU_ASSERT_EQUAL(client_send(&client, "GET", "*", "", NULL), 404);
 	client_close(&client);
 }

@@ -104,6 +104,8 @@ static void without_anything_all_is_default(void)
 	CU_ASSERT_EQUAL(conf.lock_timeout_ms, 5000);
 	CU_ASSERT_EQUAL(conf.drain_timeout_ms, 10000);
 	CU_ASSERT_EQUAL(conf.value_max_bytes, 8388608);
+	CU_ASSERT_EQUAL(conf.txn_max_ops, 1024);
+	CU_ASSERT_EQUAL(conf.txn_max_bytes, 8388608);
 	CU_ASSERT_FALSE(conf.require_conditions);
 	CU_ASSERT_EQUAL(conf.journal_segment_bytes, 67108864);
 	CU_ASSERT_EQUAL(conf.journal_max_bytes, 536870912);

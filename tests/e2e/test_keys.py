@@ -154,7 +154,7 @@ class Values(librapi.SharedService):
 
 
 class SmallValues(librapi.SharedService):
-    settings = {"value_max_bytes": 65536}
+    settings = {"value_max_bytes": 65536, "txn_max_bytes": 65536}
 
     def test_a_value_of_the_largest_size_is_kept(self):
         value = b"x" * 65536

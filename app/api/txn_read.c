@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The body of a transaction.  Each object is gone through once, and its
+ * members noted by a table of names; then they are tested for what belongs to
+ * the operation.  All that is wrong is told together.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "api/txn.h"
+#include "base/base64.h"
+#include "base/clock.h"
+#include "http/mediatype.h"
+
+#define NAME_MAX_SIZE 40  /* of a member, as it is told to the client */
+#define FAULTS_MAX    100 /* told to the client */
+#define TYPE_TEXT     "text/plain; charset=utf-8"
+#define TYPE_BYTES    "application/octet-stream"
+#define TYPE_JSON     "application/json"
+#define TYPE_FORM     "application/x-www-form-urlencoded"
+
+enum member {
+	MEMBER_VERB,
+	MEMBER_VALUE,
+	MEMBER_TYPE,
+	MEMBER_TTL,
+	MEMBER_BY,
+	MEMBER_KEY,
+	MEMBER_REV,
+	MEMBER_COUNT
+};
+
+/* How a member is written. */
+enum form { FORM_PLAIN, FORM_BASE64, FORM_JSON };
+
+struct name {
+	const char *name;
+	enum member member;
+	enum form form;
+	enum txn_verb verb;
+};
+
+static const struct name op_names[] = {
+	{ "get", MEMBER_VERB, FORM_PLAIN, TXN_GET },
+	{ "put", MEMBER_VERB, FORM_PLAIN, TXN_PUT },
+	{ "value", MEMBER_VALUE, FORM_PLAIN, 0 },
+	{ "add", MEMBER_VERB, FORM_PLAIN, TXN_ADD },
+	{ "by", MEMBER_BY, FORM_PLAIN, 0 },
+	{ "delete", MEMBER_VERB, FORM_PLAIN, TXN_DELETE },
+	{ "touch", MEMBER_VERB, FORM_PLAIN, TXN_TOUCH },
+	{ "ttl", MEMBER_TTL, FORM_PLAIN, 0 },
+	{ "type", MEMBER_TYPE, FORM_PLAIN, 0 },
+	{ "json", MEMBER_VALUE, FORM_JSON, 0 },
+	{ "value64", MEMBER_VALUE, FORM_BASE64, 0 },
+	{ "get64", MEMBER_VERB, FORM_BASE64, TXN_GET },
+	{ "put64", MEMBER_VERB, FORM_BASE64, TXN_PUT },
+	{ "add64", MEMBER_VERB, FORM_BASE64, TXN_ADD },
+	{ "delete64", MEMBER_VERB, FORM_BASE64, TXN_DELETE },
+	{ "touch64", MEMBER_VERB, FORM_BASE64, TXN_TOUCH },
+	{ NULL, 0, 0, 0 },
+};
+
+static const struct name condition_names[] = {
+	{ "key", MEMBER_KEY, FORM_PLAIN, 0 },
+	{ "key64", MEMBER_KEY, FORM_BASE64, 0 },
+	{ "rev", MEMBER_REV, FORM_PLAIN, 0 },
+	{ NULL, 0, 0, 0 },
+};
+
+#define BIT(member) (1u << (member))
+
+static const struct verb {
+	const char *name;
+	unsigned takes; /* BITs of members other than the verb */
+	unsigned needs;
+	enum store_verb store;
+} verbs[TXN_VERB_COUNT] = {
+	[TXN_PUT] = { "put",
+		      BIT(MEMBER_VALUE) | BIT(MEMBER_TYPE) | BIT(MEMBER_TTL),
+		      BIT(MEMBER_VALUE), STORE_PUT },
+	[TXN_ADD] = { "add", BIT(MEMBER_BY) | BIT(MEMBER_TTL), 0, STORE_PUT },
+	[TXN_TOUCH] = { "touch", BIT(MEMBER_TTL), BIT(MEMBER_TTL), STORE_PUT },
+	[TXN_DELETE] = { "delete", 0, 0, STORE_DELETE },
+	[TXN_GET] = { "get", 0, 0, STORE_GET },
+};
+
+static const char *const member_names[MEMBER_COUNT] = {
+	[MEMBER_VERB] = "put, add, touch, delete or get",
+	[MEMBER_VALUE] = "value, value64 or json",
+	[MEMBER_TYPE] = "type",
+	[MEMBER_TTL] = "ttl",
+	[MEMBER_BY] = "by",
+	[MEMBER_KEY] = "key or key64",
+	[MEMBER_REV] = "rev",
+};
+
+/* The members of one object: the node of each value, 0 when absent. */
+struct found {
+	const char *list; /* "if" or "do", and the place in it */
+	size_t index;
+	size_t at[MEMBER_COUNT];
+	const struct name *names[MEMBER_COUNT];
+};
+
+const char *txn_verb_name(enum txn_verb verb)
+{
+	return verbs[verb].name;
+}
+
+/* Faults */
+
+/* A token of a JSON pointer (RFC 6901) in a URI fragment. */
+static void add_token(struct buf *out, struct view name)
+{
+	const unsigned char *p = name.data;
+
+	for (size_t i = 0; i < name.size; i++) {
+		if (p[i] == '~')
+			buf_add_string(out, "~0");
+		else if (p[i] == '/')
+			buf_add_string(out, "~1");
+		else if (p[i] <= 0x20 || p[i] >= 0x7f || p[i] == '%' ||
+			 p[i] == '"' || p[i] == '#')
+			buf_addf(out, "%%%02X", p[i]);
+		else
+			buf_add_char(out, (char)p[i]);
+	}
+}
+
+/* What is wrong with a member; without a name, with the whole object. */
+static enum err wrong(struct txn *txn, const struct found *found,
+		      struct view name, enum err err, const char *what)
+{
+	struct buf pointer = BUF_EMPTY;
+
+	if (txn->fault_count++ >= FAULTS_MAX)
+		return err;
+	buf_addf(&pointer, "#/%s/%zu", found->list, found->index);
+	if (name.size > NAME_MAX_SIZE)
+		name.size = NAME_MAX_SIZE;
+	if (name.data) {
+		buf_add_char(&pointer, '/');
+		add_token(&pointer, name);
+	}
+	err = fault_at(txn->call, err, "pointer", buf_view(&pointer), "%s",
+		       what);
+	buf_release(&pointer);
+	return err;
+}
+
+static enum err wrong_member(struct txn *txn, const struct found *found,
+			     enum member member, const char *what)
+{
+	return wrong(txn, found, view_of(found->names[member]->name),
+		     ERR_INVALID, what);
+}
+
+static enum err wrong_object(struct txn *txn, const struct found *found,
+			     const char *what, const char *more)
+{
+	char sentence[128];
+
+	snprintf(sentence, sizeof(sentence), "%s%s", what, more);
+	return wrong(txn, found, (struct view){ 0 }, ERR_INVALID, sentence);
+}
+
+enum err txn_too_large(struct txn *txn, uint64_t limit, const char *of)
+{
+	struct call *call = txn->call;
+
+	if (!call->fault.err) {
+		json_add_name(&call->fault.members, "limit");
+		buf_add_uint64(&call->fault.members, limit);
+	}
+	return fault(call, ERR_BATCH_TOO_LARGE,
+		     "a transaction has at most %" PRIu64 " %s", limit, of);
+}
+
+/* Keys and values are counted as they are decoded. */
+static enum err count_bytes(struct txn *txn, size_t size)
+{
+	uint64_t max = txn->call->api->conf->txn_max_bytes;
+
+	txn->read_bytes += size;
+	if (txn->read_bytes <= max)
+		return ERR_OK;
+	return txn_too_large(txn, max, "bytes of keys and values");
+}
+
+/* Members */
+
+static const struct name *find_name(const struct name *names, struct view name)
+{
+	for (; names->name; names++)
+		if (view_equal_string(name, names->name))
+			return names;
+	return NULL;
+}
+
+static enum err note_members(struct txn *txn, size_t object,
+			     const struct name *names, struct found *found)
+{
+	struct json_tree *tree = &txn->tree;
+	enum err result = ERR_OK;
+
+	if (tree->nodes[object].kind != JSON_OBJECT)
+		return wrong_object(txn, found, "must be an object", "");
+	for (size_t i = object + 1; i < tree->nodes[object].end;
+	     i = tree->nodes[i + 1].end) {
+		const struct name *known;
+		struct view name;
+		enum err err = json_tree_string(tree, i, &name);
+
+		if (err)
+			return err;
+		known = find_name(names, name);
+		if (!known) {
+			result =
+				wrong(txn, found, name, ERR_INVALID, "unknown");
+			continue;
+		}
+		if (found->at[known->member])
+			result = wrong_object(txn, found, "takes only one ",
+					      member_names[known->member]);
+		found->at[known->member] = i + 1;
+		found->names[known->member] = known;
+	}
+	return result;
+}
+
+static enum err read_base64(struct txn *txn, struct view text,
+			    struct view *bytes)
+{
+	struct buf decoded = BUF_EMPTY;
+	enum err err = base64_decode(text, &decoded);
+
+	if (!err)
+		err = decoded.err;
+	if (!err)
+		err = arena_copy(&txn->arena, buf_view(&decoded), bytes);
+	buf_release(&decoded);
+	return err;
+}
+
+static enum err read_string(struct txn *txn, const struct found *found,
+			    enum member member, struct view *bytes)
+{
+	bool base64 = found->names[member]->form == FORM_BASE64;
+	enum err err = json_tree_string(&txn->tree, found->at[member], bytes);
+
+	if (err == ERR_INVALID)
+		return wrong_member(txn, found, member, "must be a string");
+	if (!err && base64)
+		err = read_base64(txn, *bytes, bytes);
+	if (err == ERR_INVALID)
+		return wrong_member(txn, found, member,
+				    "must be base64, with its padding");
+	return err;
+}
+
+static enum err read_key(struct txn *txn, const struct found *found,
+			 enum member member, struct view *key)
+{
+	enum err err = read_string(txn, found, member, key);
+
+	if (err)
+		return err;
+	if (!key->size || key->size > STORE_KEY_MAX)
+		return wrong_member(txn, found, member,
+				    "a key has 1 to 1024 bytes");
+	return count_bytes(txn, key->size);
+}
+
+static enum err read_value(struct txn *txn, const struct found *found,
+			   struct store_op *op)
+{
+	static const char *const types[] = {
+		[FORM_PLAIN] = TYPE_TEXT,
+		[FORM_BASE64] = TYPE_BYTES,
+		[FORM_JSON] = TYPE_JSON,
+	};
+	const struct name *name = found->names[MEMBER_VALUE];
+	enum err err = ERR_OK;
+
+	op->type = view_of(types[name->form]);
+	if (name->form == FORM_JSON)
+		op->value = json_tree_text(&txn->tree, found->at[MEMBER_VALUE]);
+	else
+		err = read_string(txn, found, MEMBER_VALUE, &op->value);
+	if (err)
+		return err;
+	if (op->value.size > txn->call->api->conf->value_max_bytes)
+		return wrong(txn, found, view_of(name->name),
+			     ERR_VALUE_TOO_LARGE, "larger than the limit");
+	return count_bytes(txn, op->value.size);
+}
+
+static enum err read_type(struct txn *txn, const struct found *found,
+			  struct store_op *op)
+{
+	struct view type;
+	enum err err;
+
+	if (!found->at[MEMBER_TYPE])
+		return ERR_OK;
+	err = read_string(txn, found, MEMBER_TYPE, &type);
+	if (err)
+		return err;
+	type = view_trim(type);
+	if (!type.size || type.size > RECORD_TYPE_MAX ||
+	    !mediatype_is_clean(type))
+		return wrong_member(txn, found, MEMBER_TYPE,
+				    "takes 1 to 255 bytes of visible ASCII");
+	op->type = type;
+	return ERR_OK;
+}
+
+static enum err read_ttl(struct txn *txn, const struct found *found,
+			 struct txn_op *op)
+{
+	uint64_t least = op->verb == TXN_PUT ? 1 : 0;
+	uint64_t ttl_s;
+
+	op->keep = !found->at[MEMBER_TTL];
+	if (op->keep)
+		return ERR_OK;
+	if (!json_tree_uint64(&txn->tree, found->at[MEMBER_TTL], &ttl_s) ||
+	    ttl_s < least || ttl_s > CALL_TTL_MAX_S)
+		return wrong_member(txn, found, MEMBER_TTL,
+				    least ? "takes whole seconds, 1 to "
+					    "315360000"
+					  : "takes whole seconds, 1 to "
+					    "315360000, or 0 for never");
+	if (ttl_s)
+		op->expires_ms = clock_wall_ms() + (int64_t)ttl_s * 1000;
+	return ERR_OK;
+}
+
+static enum err read_by(struct txn *txn, const struct found *found,
+			struct txn_op *op)
+{
+	op->by = 1;
+	if (!found->at[MEMBER_BY] ||
+	    json_tree_int64(&txn->tree, found->at[MEMBER_BY], &op->by))
+		return ERR_OK;
+	return wrong_member(txn, found, MEMBER_BY,
+			    "takes a whole number of 64 bits");
+}
+
+/* Operations and conditions */
+
+static enum err check_members(struct txn *txn, const struct found *found,
+			      const struct verb *verb)
+{
+	enum err err = ERR_OK;
+
+	for (enum member m = MEMBER_VALUE; m <= MEMBER_BY; m++) {
+		if (found->at[m] && !(verb->takes & BIT(m)))
+			err = wrong_member(txn, found, m,
+					   "does not belong to this operation");
+		if (!found->at[m] && verb->needs & BIT(m))
+			err = wrong_object(txn, found, "needs ",
+					   member_names[m]);
+	}
+	return err;
+}
+
+static enum err read_op(struct txn *txn, size_t object, size_t index)
+{
+	struct found found = { .list = "do", .index = index };
+	struct store_op *store_op = &txn->batch.ops[index];
+	struct txn_op *op = &txn->ops[index];
+	enum err err = note_members(txn, object, op_names, &found);
+
+	if (err)
+		return err;
+	if (!found.at[MEMBER_VERB])
+		return wrong_object(txn, &found, "needs ",
+				    member_names[MEMBER_VERB]);
+	op->txn = txn;
+	op->verb = found.names[MEMBER_VERB]->verb;
+	store_op->verb = verbs[op->verb].store;
+	err = check_members(txn, &found, &verbs[op->verb]);
+	if (!err)
+		err = read_key(txn, &found, MEMBER_VERB, &store_op->key);
+	if (!err && found.at[MEMBER_VALUE])
+		err = read_value(txn, &found, store_op);
+	if (!err)
+		err = read_type(txn, &found, store_op);
+	if (!err)
+		err = read_ttl(txn, &found, op);
+	if (!err)
+		err = read_by(txn, &found, op);
+	store_op->expires_ms = op->expires_ms;
+	return err;
+}
+
+/* A number, or "*": 0 is absent, "*" is there. */
+static enum err read_rev(struct txn *txn, const struct found *found,
+			 struct store_condition *condition)
+{
+	size_t at = found->at[MEMBER_REV];
+	uint64_t *revision = arena_add(&txn->arena, sizeof(*revision));
+
+	if (!revision)
+		return ERR_NO_MEMORY;
+	condition->test = STORE_EXISTS;
+	if (view_equal_string(json_tree_text(&txn->tree, at), "\"*\""))
+		return ERR_OK;
+	if (!json_tree_uint64(&txn->tree, at, revision))
+		return wrong_member(txn, found, MEMBER_REV,
+				    "takes a revision, 0 for absent, or \"*\" "
+				    "for present");
+	condition->test = *revision ? STORE_REVISION_IN : STORE_ABSENT;
+	condition->revisions = revision;
+	condition->revision_count = 1;
+	return ERR_OK;
+}
+
+static enum err read_condition(struct txn *txn, size_t object, size_t index)
+{
+	struct found found = { .list = "if", .index = index };
+	struct store_condition *condition = &txn->batch.conditions[index];
+	enum err err = note_members(txn, object, condition_names, &found);
+
+	if (err)
+		return err;
+	if (!found.at[MEMBER_KEY] || !found.at[MEMBER_REV])
+		return wrong_object(txn, &found, "needs ",
+				    found.at[MEMBER_KEY]
+					    ? member_names[MEMBER_REV]
+					    : member_names[MEMBER_KEY]);
+	err = read_key(txn, &found, MEMBER_KEY, &condition->key);
+	return err ? err : read_rev(txn, &found, condition);
+}
+
+/* The body */
+
+static enum err count_elements(struct txn *txn, size_t array, const char *name,
+			       size_t *count)
+{
+	const struct json_node *nodes = txn->tree.nodes;
+	uint64_t max = txn->call->api->conf->txn_max_ops;
+	char pointer[16];
+
+	*count = 0;
+	if (!array)
+		return ERR_OK;
+	if (nodes[array].kind != JSON_ARRAY) {
+		snprintf(pointer, sizeof(pointer), "#/%s", name);
+		return fault_at(txn->call, ERR_INVALID, "pointer",
+				view_of(pointer), "must be an array");
+	}
+	for (size_t i = array + 1; i < nodes[array].end; i = nodes[i].end)
+		++*count;
+	if (*count > max)
+		return txn_too_large(txn, max,
+				     "conditions and as many operations");
+	return ERR_OK;
+}
+
+/* Go on after what is malformed, and no further after anything else. */
+static enum err read_elements(struct txn *txn, size_t array,
+			      enum err (*read)(struct txn *txn, size_t object,
+					       size_t index))
+{
+	const struct json_node *nodes = txn->tree.nodes;
+	enum err result = ERR_OK;
+	size_t index = 0;
+
+	if (!array)
+		return ERR_OK;
+	for (size_t i = array + 1; i < nodes[array].end; i = nodes[i].end) {
+		enum err err = read(txn, i, index++);
+
+		if (err && err != ERR_INVALID)
+			return err;
+		result = result ? result : err;
+	}
+	return result;
+}
+
+static enum err reserve(struct txn *txn)
+{
+	struct store_batch *batch = &txn->batch;
+
+	batch->conditions = arena_add_array(&txn->arena, batch->condition_count,
+					    sizeof(*batch->conditions));
+	batch->ops = arena_add_array(&txn->arena, batch->op_count,
+				     sizeof(*batch->ops));
+	txn->ops = arena_add_array(&txn->arena, batch->op_count,
+				   sizeof(*txn->ops));
+	if (!batch->conditions || !batch->ops || !txn->ops)
+		return ERR_NO_MEMORY;
+	return ERR_OK;
+}
+
+/* The arrays "if" and "do"; 0 for one that is absent. */
+static enum err find_lists(struct txn *txn, size_t *ifs, size_t *dos)
+{
+	struct json_tree *tree = &txn->tree;
+	struct call *call = txn->call;
+	enum err result = ERR_OK;
+
+	if (tree->nodes[0].kind != JSON_OBJECT)
+		return fault_at(call, ERR_INVALID, "pointer", VIEW_LITERAL("#"),
+				"must be an object");
+	for (size_t i = 1; i < tree->nodes[0].end; i = tree->nodes[i + 1].end) {
+		struct view name;
+		enum err err = json_tree_string(tree, i, &name);
+
+		if (err)
+			return err;
+		if (view_equal_string(name, "if"))
+			*ifs = i + 1;
+		else if (view_equal_string(name, "do"))
+			*dos = i + 1;
+		else
+			result = fault(call, ERR_INVALID,
+				       "member '%.*s' is unknown; a "
+				       "transaction has 'if' and 'do'",
+				       (int)(name.size < NAME_MAX_SIZE
+						     ? name.size
+						     : NAME_MAX_SIZE),
+				       (const char *)name.data);
+	}
+	if (!result && !*dos)
+		result = fault_at(call, ERR_INVALID, "pointer",
+				  VIEW_LITERAL("#/do"), "required");
+	return result;
+}
+
+static enum err read_lists(struct txn *txn)
+{
+	size_t ifs = 0, dos = 0;
+	enum err also;
+	enum err err = find_lists(txn, &ifs, &dos);
+
+	if (!err)
+		err = count_elements(txn, ifs, "if",
+				     &txn->batch.condition_count);
+	if (!err)
+		err = count_elements(txn, dos, "do", &txn->batch.op_count);
+	if (!err)
+		err = reserve(txn);
+	if (err)
+		return err;
+	err = read_elements(txn, ifs, read_condition);
+	if (err && err != ERR_INVALID)
+		return err;
+	also = read_elements(txn, dos, read_op);
+	return err ? err : also;
+}
+
+/* What says nothing of the body, as curl's default, counts as JSON. */
+static enum err check_type(struct call *call)
+{
+	struct view type = view_trim(call->request->content_type);
+
+	if (!type.size || mediatype_is(type, TYPE_JSON) ||
+	    mediatype_is(type, TYPE_FORM))
+		return ERR_OK;
+	return fault_at(call, ERR_MEDIA_TYPE, "header",
+			VIEW_LITERAL("Content-Type"),
+			"a transaction must be " TYPE_JSON);
+}
+
+enum err txn_read(struct txn *txn)
+{
+	struct call *call = txn->call;
+	struct json_error error;
+	enum err err = call_body_plain(call);
+
+	if (!err)
+		err = check_type(call);
+	if (!err)
+		err = call_no_conditions(call);
+	if (err)
+		return err;
+	err = json_tree_read(&txn->tree, buf_view(&call->request->body),
+			     &error);
+	if (err == ERR_INVALID)
+		return fault(call, err, "the body is no JSON: byte %zu: %s",
+			     error.position, error.reason);
+	if (!err)
+		err = read_lists(txn);
+	/* The first fault is what the client is told. */
+	return err && call->fault.err ? call->fault.err : err;
+}

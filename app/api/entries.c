@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * GET /v1/kv: one page of the keys, in bytewise order and at one revision.
+ * GET /v1/kv: one page of the keys, in bytewise order and at one revision;
+ * DELETE /v1/kv: all keys with a prefix, in one revision.
  *
  * Each entry is written into the response as the store shows it, in the form
  * that Accept asks for.  A page ends before the entry that would be one too
@@ -398,6 +399,51 @@ static enum err make_page(struct page *page)
 	if (page->prefixes.err || page->prefixes64.err)
 		return ERR_NO_MEMORY;
 	return page->more ? add_link(page) : ERR_OK;
+}
+
+/* The prefix must be there and not empty: nobody clears a store by mistake. */
+static enum err read_delete(struct call *call, char *bytes, struct view *prefix)
+{
+	enum err err = call_no_conditions(call);
+
+	if (err)
+		return err;
+	if (!call_bytes(call, "prefix", 1, STORE_KEY_MAX, bytes, prefix))
+		return ERR_INVALID;
+	if (prefix->data)
+		return ERR_OK;
+	return fault_at(call, ERR_INVALID, "parameter", VIEW_LITERAL("prefix"),
+			"required");
+}
+
+enum err entries_delete(struct call *call)
+{
+	struct response *response = call->response;
+	struct buf *out = &response->text;
+	uint64_t deleted, revision;
+	char bytes[STORE_KEY_MAX];
+	struct store_stats stats;
+	struct view prefix;
+	enum err err = read_delete(call, bytes, &prefix);
+
+	if (!err)
+		err = store_delete_prefix(call->api->store, prefix, &deleted,
+					  &revision, &response->ticket);
+	if (err == ERR_BATCH_TOO_LARGE)
+		return fault(call, err,
+			     "there are more keys than one commit can delete; "
+			     "delete longer prefixes, one after another");
+	if (err)
+		return err;
+	store_stats(call->api->store, &stats);
+	buf_add_char(out, '{');
+	json_add_uint64(out, "deleted", deleted);
+	json_add_uint64(out, "rev", deleted ? revision : stats.revision);
+	buf_add_string(out, "}\n");
+	response->status = 200;
+	response_field(response, "Content-Type",
+		       VIEW_LITERAL("application/json"));
+	return ERR_OK;
 }
 
 enum err entries_get(struct call *call)

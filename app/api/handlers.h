@@ -16,10 +16,11 @@ enum err entry_patch(struct call *call);
 /* txn.c: many keys at once */
 enum err txn_post(struct call *call);
 
-/* entries.c: a listing of them */
+/* entries.c: a listing of them, and the end of many */
 #define ENTRIES_MAX       1000      /* of one page */
 #define ENTRIES_BYTES_MAX (1 << 20) /* of it, unless one entry is larger */
 enum err entries_get(struct call *call);
+enum err entries_delete(struct call *call);
 
 /* about.c */
 enum err about_get(struct call *call);

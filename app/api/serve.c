@@ -17,6 +17,7 @@
 #define RETRY_S     "1"
 
 static const char *const put_query[] = { "ttl", NULL };
+static const char *const prefix_query[] = { "prefix", NULL };
 static const char *const list_query[] = { "prefix", "delimiter", "after",
 					  "limit",  "values",    NULL };
 
@@ -27,6 +28,8 @@ static const struct route routes[] = {
 	{ METHOD_PATCH, "/v1/kv/{key}", .serve = entry_patch,
 	  .query = put_query },
 	{ METHOD_GET, "/v1/kv", .serve = entries_get, .query = list_query },
+	{ METHOD_DELETE, "/v1/kv", .serve = entries_delete,
+	  .query = prefix_query },
 	{ METHOD_POST, "/v1/txn", .serve = txn_post },
 	{ METHOD_GET, "/v1", .serve = about_get },
 	{ METHOD_GET, "/livez", .serve = health_live },

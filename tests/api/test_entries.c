@@ -608,6 +608,58 @@ static void a_large_value_is_a_page_of_its_own(void)
 	client_close(&client);
 }
 
+static int clear(const char *query)
+{
+	char target[4096];
+
+	snprintf(target, sizeof(target), "/v1/kv%s", query);
+	return client_send(&client, "DELETE", target, "", NULL);
+}
+
+static void a_prefix_is_deleted_in_one_revision(void)
+{
+	client_open(&client);
+	put("a", "");
+	put("a/1", "");
+	put("a/2", "");
+	put("a0", "");
+	put("%FF", "");
+	CU_ASSERT_EQUAL(clear("?prefix=a%2F"), 200);
+	CU_ASSERT_TRUE(body_is("{\"deleted\":2,\"rev\":6}\n"));
+	CU_ASSERT_EQUAL(client.response.ticket, 6);
+	CU_ASSERT_TRUE(lists("", "a\na0\n%FF\n"));
+	CU_ASSERT_EQUAL(clear("?prefix=a/"), 200);
+	CU_ASSERT_TRUE(body_is("{\"deleted\":0,\"rev\":6}\n"));
+	CU_ASSERT_EQUAL(clear("?prefix=%FF"), 200);
+	CU_ASSERT_TRUE(body_is("{\"deleted\":1,\"rev\":7}\n"));
+	CU_ASSERT_TRUE(lists("", "a\na0\n"));
+	client_close(&client);
+}
+
+static void without_a_prefix_nothing_is_deleted(void)
+{
+	static const char *const queries[] = {
+		"",          "?prefix=",           "?prefix",
+		"?prefix=%", "?prefix=a&prefix=b", "?prefix=a&limit=1",
+	};
+
+	client_open(&client);
+	put("a", "");
+	for (size_t i = 0; i < HARNESS_COUNT(queries); i++) {
+		CU_ASSERT_EQUAL(clear(queries[i]), 400);
+		CU_ASSERT_STRING_EQUAL(client_code(&client), "invalid-request");
+	}
+	clear("");
+	CU_ASSERT_TRUE(client_body_has(
+		&client, "{\"parameter\":\"prefix\",\"detail\":\"required\"}"));
+	CU_ASSERT_EQUAL(client_send(&client, "DELETE", "/v1/kv?prefix=a", "",
+				    "HTTP_IF_MATCH=\"1\"", NULL),
+			400);
+	CU_ASSERT_TRUE(client_body_has(&client, "If-Match"));
+	CU_ASSERT_TRUE(lists("", "a\n"));
+	client_close(&client);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(an_entry_tells_all_but_the_value),
 	HARNESS_TEST(values_come_when_they_are_asked_for),
@@ -627,6 +679,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_page_ends_at_a_mebibyte),
 	HARNESS_TEST(keys_alone_can_fill_a_page),
 	HARNESS_TEST(a_large_value_is_a_page_of_its_own),
+	HARNESS_TEST(a_prefix_is_deleted_in_one_revision),
+	HARNESS_TEST(without_a_prefix_nothing_is_deleted),
 };
 
 int main(void)

@@ -84,7 +84,7 @@ static void options_and_405_tell_what_a_resource_allows(void)
 		{ __LINE__, "/v1/kv/",
 		  "GET, HEAD, PUT, PATCH, DELETE, OPTIONS" },
 		{ __LINE__, "/v1/txn", "POST, OPTIONS" },
-		{ __LINE__, "/v1/kv", "GET, HEAD, OPTIONS" },
+		{ __LINE__, "/v1/kv", "GET, HEAD, DELETE, OPTIONS" },
 		{ __LINE__, "/v1", "GET, HEAD, OPTIONS" },
 		{ __LINE__, "/livez", "GET, HEAD, OPTIONS" },
 		{ __LINE__, "/readyz", "GET, HEAD, OPTIONS" },

@@ -247,10 +247,10 @@ class Answers(librapi.SharedService):
     def test_methods(self):
         answer = self.s.request("OPTIONS", "/v1/kv")
         self.assertEqual((answer.status, answer["Allow"]),
-                         (204, "GET, HEAD, OPTIONS"))
+                         (204, "GET, HEAD, DELETE, OPTIONS"))
         answer = self.s.request("PUT", "/v1/kv", b"x")
         self.assert_problem(answer, 405, "method-not-allowed")
-        self.assertEqual(answer["Allow"], "GET, HEAD, OPTIONS")
+        self.assertEqual(answer["Allow"], "GET, HEAD, DELETE, OPTIONS")
         self.assert_problem(self.s.get("/v1/kv/"), 400, "invalid-key")
 
     def test_what_has_expired_is_not_listed(self):
@@ -262,6 +262,30 @@ class Answers(librapi.SharedService):
         entry, = self.s.get("/v1/kv?prefix=brief/").json["keys"]
         self.assertEqual(entry["key"], "brief/2")
         self.assertRegex(entry["expires"], STAMP)
+
+
+class Deleting(librapi.TestCase):
+    def test_a_prefix_goes_in_one_revision(self):
+        service = self.service()
+        for i in range(50):
+            service.put(f"/v1/kv/gone/{i}", b"x")
+        rev = service.put("/v1/kv/kept", b"x").revision
+        answer = service.delete("/v1/kv?prefix=gone%2F")
+        self.assertEqual((answer.status, answer.json),
+                         (200, {"deleted": 50, "rev": rev + 1}))
+        service.kill()
+        service.start()
+        got = service.get("/v1/kv").json
+        self.assertEqual([k["key"] for k in got["keys"]], ["kept"])
+        self.assertEqual(got["rev"], rev + 1)
+
+    def test_it_takes_a_prefix(self):
+        service = self.service()
+        service.put("/v1/kv/a", b"x")
+        for target in ("/v1/kv", "/v1/kv?prefix="):
+            self.assert_problem(service.delete(target), 400,
+                                "invalid-request")
+        self.assertEqual(service.get("/v1/kv/a").status, 200)
 
 
 if __name__ == "__main__":

@@ -125,13 +125,29 @@ struct view view_cut(struct view a, char separator, struct view *rest)
 	return (struct view){ p, (size_t)(at - p) };
 }
 
+/* Bytes of ASCII at p, in whole words: most text is made of these. */
+static size_t ascii_words(const unsigned char *p, size_t size)
+{
+	size_t passed = 0;
+	uint64_t word;
+
+	for (; size - passed >= sizeof(word); passed += sizeof(word)) {
+		memcpy(&word, p + passed, sizeof(word));
+		if (word & UINT64_C(0x8080808080808080))
+			break;
+	}
+	return passed;
+}
+
 bool view_is_utf8(struct view a)
 {
 	const unsigned char *p = a.data;
 
 	while (a.size > 0) {
-		size_t length = utf8_length(p, a.size);
+		size_t length = ascii_words(p, a.size);
 
+		if (!length)
+			length = utf8_length(p, a.size);
 		if (length == 0)
 			return false;
 		p += length;

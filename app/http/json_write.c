@@ -3,12 +3,14 @@
  * Writing JSON straight into a buf: runs of plain bytes are copied whole.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/base64.h"
 #include "base/clock.h"
 #include "http/json.h"
 #include "http/utf8.h"
 
+#define EACH_BYTE(byte)  (UINT64_C(0x0101010101010101) * (byte))
 #define YEAR_9999_END_MS INT64_C(253402300799999)
 
 static bool is_plain(unsigned char c)
@@ -38,20 +40,58 @@ static void add_escape(unsigned char c, struct buf *out)
 	}
 }
 
+/* The high bit of each byte of the word that is 0; maybe of some above it. */
+static uint64_t zero_bytes(uint64_t word)
+{
+	return (word - EACH_BYTE(0x01)) & ~word & EACH_BYTE(0x80);
+}
+
+/* Whether all bytes of a word are plain; bytes past 0x7f are. */
+static bool is_plain_word(uint64_t word)
+{
+	uint64_t controls = (word - EACH_BYTE(0x20)) & ~word & EACH_BYTE(0x80);
+
+	return !(controls | zero_bytes(word ^ EACH_BYTE('"')) |
+		 zero_bytes(word ^ EACH_BYTE('\\')) |
+		 zero_bytes(word ^ EACH_BYTE(0x7f)));
+}
+
+/* How many bytes there are before one that has to be escaped. */
+static size_t plain_size(const unsigned char *p, size_t size)
+{
+	size_t i = 0;
+	uint64_t word;
+
+	for (; size - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, p + i, sizeof(word));
+		if (!is_plain_word(word))
+			break;
+	}
+	while (i < size && is_plain(p[i]))
+		i++;
+	return i;
+}
+
 static void add_utf8(struct view text, struct buf *out)
 {
 	const unsigned char *p = text.data;
-	size_t begin = 0;
+	const unsigned char *end = p + text.size;
 
-	for (size_t i = 0; i < text.size; i++) {
-		if (is_plain(p[i]))
-			continue;
-		buf_add(out, p + begin, i - begin);
-		add_escape(p[i], out);
-		begin = i + 1;
+	while (p < end) {
+		size_t size = plain_size(p, (size_t)(end - p));
+
+		buf_add(out, p, size);
+		p += size;
+		if (p < end)
+			add_escape(*p++, out);
 	}
-	if (begin < text.size)
-		buf_add(out, p + begin, text.size - begin);
+}
+
+static void add_utf8_string(struct view text, struct buf *out)
+{
+	buf_add_char(out, '"');
+	add_utf8(text, out);
+	buf_add_char(out, '"');
 }
 
 /* Each byte that does not belong to a character becomes U+FFFD. */
@@ -77,7 +117,7 @@ void json_add_name(struct buf *out, const char *name)
 {
 	if (out->size > 0 && out->data[out->size - 1] != '{')
 		buf_add_char(out, ',');
-	json_add_string(out, view_of(name));
+	add_utf8_string(view_of(name), out);
 	buf_add_char(out, ':');
 }
 
@@ -113,7 +153,7 @@ void json_add_bytes(struct buf *out, const char *name, struct view bytes)
 
 	if (view_is_utf8(bytes)) {
 		json_add_name(out, name);
-		json_add_string(out, bytes);
+		add_utf8_string(bytes, out);
 		return;
 	}
 	snprintf(name64, sizeof(name64), "%s64", name);

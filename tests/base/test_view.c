@@ -3,6 +3,8 @@
 
 #include "harness.h"
 
+#include <string.h>
+
 static const struct view nothing = { NULL, 0 };
 
 static void a_string_is_viewed_without_its_nul(void)
@@ -182,6 +184,28 @@ static void numbers_are_digits_within_bounds(void)
 	}
 }
 
+/* ASCII is passed over in words: what is none is found at each place. */
+static void utf8_is_told_wherever_it_stands(void)
+{
+	for (size_t size = 1; size < 20; size++)
+		for (size_t at = 0; at < size; at++) {
+			char text[20];
+
+			memset(text, 'x', sizeof(text));
+			text[at] = (char)0xff;
+			CU_ASSERT_FALSE(
+				view_is_utf8((struct view){ text, size }));
+			text[at] = (char)0xc3;
+			CU_ASSERT_FALSE(
+				view_is_utf8((struct view){ text, size }));
+			if (at + 1 == size)
+				continue;
+			text[at + 1] = (char)0xa9;
+			CU_ASSERT_TRUE(
+				view_is_utf8((struct view){ text, size }));
+		}
+}
+
 static void signed_numbers_may_have_a_minus(void)
 {
 	static const struct {
@@ -225,6 +249,7 @@ int main(void)
 		HARNESS_TEST(spaces_and_tabs_are_trimmed_and_nothing_else),
 		HARNESS_TEST(cutting_walks_through_a_list),
 		HARNESS_TEST(utf8_is_told_from_what_only_looks_like_it),
+		HARNESS_TEST(utf8_is_told_wherever_it_stands),
 		HARNESS_TEST(numbers_are_digits_within_bounds),
 		HARNESS_TEST(signed_numbers_may_have_a_minus),
 	};

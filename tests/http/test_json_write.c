@@ -54,6 +54,31 @@ static void any_two_bytes_make_valid_json(void)
 	buf_release(&out);
 }
 
+/* Text is looked at in words of 8 bytes: each place of each byte. */
+static void what_is_escaped_is_found_wherever_it_stands(void)
+{
+	for (unsigned byte = 0; byte < 0x80; byte++)
+		for (size_t size = 1; size < 20; size++)
+			for (size_t at = 0; at < size; at++) {
+				struct buf out = BUF_EMPTY;
+				struct json_error error;
+				char text[20];
+
+				memset(text, 'x', sizeof(text));
+				text[at] = (char)byte;
+				json_add_string(&out,
+						(struct view){ text, size });
+				CU_ASSERT_EQUAL_FATAL(
+					json_check(buf_view(&out), &error),
+					ERR_OK);
+				bool plain = byte >= 0x20 && byte != '"' &&
+					     byte != '\\' && byte != 0x7f;
+				CU_ASSERT_EQUAL_FATAL(out.size == size + 2,
+						      plain);
+				buf_release(&out);
+			}
+}
+
 static void text_comes_back_as_it_was(void)
 {
 	static const struct view text =
@@ -122,6 +147,7 @@ static void numbers_and_times_are_members_too(void)
 
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_string_is_escaped_where_it_has_to_be),
+	HARNESS_TEST(what_is_escaped_is_found_wherever_it_stands),
 	HARNESS_TEST(any_two_bytes_make_valid_json),
 	HARNESS_TEST(text_comes_back_as_it_was),
 	HARNESS_TEST(members_have_commas_between_them),

@@ -141,6 +141,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/tables.h \
 	%D%/store/gdbm/verify.c \
 	%D%/api/about.c \
+	%D%/api/bulk.c \
+	%D%/api/bulk.h \
 	%D%/api/call.c \
 	%D%/api/call.h \
 	%D%/api/condition.c \
@@ -156,12 +158,15 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/lines.h \
 	%D%/api/lines_dump.c \
 	%D%/api/lines_load.c \
+	%D%/api/lines_read.c \
+	%D%/api/lines_read.h \
 	%D%/api/patch.c \
 	%D%/api/rollup.c \
 	%D%/api/rollup.h \
 	%D%/api/seed.c \
 	%D%/api/serve.c \
 	%D%/api/serve.h \
+	%D%/api/transfer.c \
 	%D%/api/txn.c \
 	%D%/api/txn.h \
 	%D%/api/txn_read.c

@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "api/lines.h"
 #include "base/conf.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "guard.h"
 #include "service.h"
 #include "store/store.h"
@@ -95,14 +97,35 @@ static int with_store(const struct conf *conf,
 	return err || closed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static enum err print(void *arg, struct view bytes)
+{
+	if (fwrite(bytes.data, 1, bytes.size, arg) == bytes.size)
+		return ERR_OK;
+	return log_errno("dump-failed", "output", errno);
+}
+
 static enum err dump(struct store *store)
 {
-	return lines_dump(store, stdout);
+	const struct sink sink = { print, stdout };
+	uint64_t revision;
+	enum err err = lines_dump(store, VIEW_LITERAL(""), &sink, &revision);
+
+	if (!err && fflush(stdout))
+		err = log_errno("dump-failed", "output", errno);
+	return err;
 }
 
 static enum err load(struct store *store)
 {
-	return lines_load(store, stdin);
+	struct lines_load load = { .store = store, .alone = true };
+	enum err err = lines_load(&load, stdin);
+
+	if (err)
+		log_event(LOG_ERROR,
+			  load.begun ? "load-stopped" : "load-refused",
+			  "detail", buf_string(&load.message), NULL);
+	lines_load_free(&load);
+	return err;
 }
 
 static int run_dump(const struct conf *conf, struct source *source)

@@ -98,6 +98,7 @@ unit_tests = \
 	%D%/api/test_rollup \
 	%D%/api/test_seed \
 	%D%/api/test_serve \
+	%D%/api/test_transfer \
 	%D%/api/test_txn \
 	%D%/test_child \
 	%D%/test_harness \
@@ -134,6 +135,9 @@ unit_tests = \
 %C%_store_gdbm_test_table_faults_SOURCES = \
 	%D%/store/gdbm/test_table_faults.c \
 	%D%/fault.c %D%/fault.h
+%C%_api_test_transfer_SOURCES = \
+	%D%/api/test_transfer.c \
+	%D%/fault.c %D%/fault.h
 %C%_api_test_memory_SOURCES = \
 	%D%/api/test_memory.c \
 	%D%/fault.c %D%/fault.h
@@ -157,6 +161,7 @@ end_to_end_tests = \
 	%D%/e2e/test_seed.py \
 	%D%/e2e/test_signals.py \
 	%D%/e2e/test_start.py \
+	%D%/e2e/test_transfer.py \
 	%D%/e2e/test_txn.py
 lint_tests = \
 	%D%/lint/format.py \

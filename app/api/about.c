@@ -9,10 +9,11 @@ static const struct link {
 	const char *name;
 	const char *url;
 } links[] = {
-	{ "self", "/v1" },         { "entry", "/v1/kv/{key}" },
-	{ "entries", "/v1/kv" },   { "txn", "/v1/txn" },
-	{ "livez", "/livez" },     { "readyz", "/readyz" },
-	{ "datas", "/datas" },     { "data", "/datas/{key}" },
+	{ "self", "/v1" },          { "entry", "/v1/kv/{key}" },
+	{ "entries", "/v1/kv" },    { "txn", "/v1/txn" },
+	{ "export", "/v1/export" }, { "import", "/v1/import" },
+	{ "livez", "/livez" },      { "readyz", "/readyz" },
+	{ "datas", "/datas" },      { "data", "/datas/{key}" },
 	{ "health-check", "/hc" },
 };
 

@@ -22,6 +22,10 @@ enum err txn_post(struct call *call);
 enum err entries_get(struct call *call);
 enum err entries_delete(struct call *call);
 
+/* transfer.c: the store as lines, out and in */
+enum err export_get(struct call *call);
+enum err import_post(struct call *call);
+
 /* about.c */
 enum err about_get(struct call *call);
 

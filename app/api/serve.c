@@ -21,6 +21,9 @@ static const char *const prefix_query[] = { "prefix", NULL };
 static const char *const list_query[] = { "prefix", "delimiter", "after",
 					  "limit",  "values",    NULL };
 
+static const char *const export_query[] = { "prefix", NULL };
+static const char *const import_query[] = { "mode", "prefix", NULL };
+
 static const struct route routes[] = {
 	{ METHOD_GET, "/v1/kv/{key}", .serve = entry_get },
 	{ METHOD_PUT, "/v1/kv/{key}", .serve = entry_put, .query = put_query },
@@ -31,6 +34,10 @@ static const struct route routes[] = {
 	{ METHOD_DELETE, "/v1/kv", .serve = entries_delete,
 	  .query = prefix_query },
 	{ METHOD_POST, "/v1/txn", .serve = txn_post },
+	{ METHOD_GET, "/v1/export", .serve = export_get,
+	  .query = export_query },
+	{ METHOD_POST, "/v1/import", .serve = import_post,
+	  .query = import_query, .pieces = true },
 	{ METHOD_GET, "/v1", .serve = about_get },
 	{ METHOD_GET, "/livez", .serve = health_live },
 	{ METHOD_GET, "/readyz", .serve = health_ready },
@@ -173,14 +180,15 @@ static void add_error_members(struct call *call, enum err err,
 }
 
 /*
- * The one exit for errors.  What a fault says is for the client's own
- * mistakes; of ours the client learns no more than the table's words.
+ * The one exit for errors.  What a fault says is for the client: its own
+ * mistakes, and how far it got before there was no room.  Of what goes wrong
+ * within (500) it learns no more than the table's words.
  */
 static void answer_error(struct call *call, enum err err)
 {
 	struct response *response = call->response;
 	const struct failure *failure = failure_of(err);
-	bool told = call->fault.err == err && failure->status < 500;
+	bool told = call->fault.err == err && failure->status != 500;
 	struct buf members = BUF_EMPTY;
 	struct problem problem = {
 		.status = failure->status,

@@ -22,6 +22,14 @@ enum err file_open(int dir, const char *name, int flags, mode_t mode, int *fd);
 /* The same, but a missing file is ERR_NOT_FOUND and not logged. */
 enum err file_open_existing(int dir, const char *name, int flags, int *fd);
 
+/*
+ * A new file in the folder, to read and write, that has no name (O_TMPFILE):
+ * it is gone with its last descriptor, however the process ends.  Where the
+ * file system has no such files, it has the name for the moment until it is
+ * removed.
+ */
+enum err file_open_unnamed(const char *folder, const char *name, int *fd);
+
 /* close(2); *fd becomes -1.  A -1 is left alone. */
 enum err file_close(int *fd, const char *name);
 

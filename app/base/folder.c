@@ -118,6 +118,35 @@ enum err file_replace(int dir, const char *name, struct view data, mode_t mode)
 	return put_in_place(dir, new, name);
 }
 
+static enum err open_and_remove(const char *folder, const char *name, int *fd)
+{
+	int dir;
+	enum err err =
+		file_open(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0, &dir);
+
+	if (err)
+		return err;
+	err = file_remove(dir, name);
+	if (!err)
+		err = file_open(dir, name, O_RDWR | O_CREAT | O_EXCL, 0600, fd);
+	if (!err)
+		err = file_remove(dir, name);
+	if (err)
+		file_close(fd, name);
+	file_close(&dir, folder);
+	return err;
+}
+
+enum err file_open_unnamed(const char *folder, const char *name, int *fd)
+{
+	*fd = openat(AT_FDCWD, folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*fd >= 0)
+		return ERR_OK;
+	if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
+		return open_and_remove(folder, name, fd);
+	return log_errno("open-failed", folder, errno);
+}
+
 enum err file_make_folder(const char *path, mode_t mode)
 {
 	size_t length = strlen(path);

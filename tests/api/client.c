@@ -9,6 +9,7 @@
 #include "http/json.h"
 
 #define VALUE_MAX 1000
+#define PIECE     7
 
 static void begin(struct client *client, const char *method, const char *target)
 {
@@ -22,6 +23,44 @@ static void begin(struct client *client, const char *method, const char *target)
 	request_param(&client->request, buf_string(&client->uri));
 }
 
+/* A few bytes at a time, so that pieces end anywhere. */
+static enum err take_piece(void *arg, void *data, size_t size, size_t *got)
+{
+	struct client *client = arg;
+	const struct buf *body = &client->request.body;
+	size_t end = client->cut ? client->cut : body->size;
+	size_t left = end - client->taken;
+
+	if (client->cut && !left)
+		return ERR_INVALID;
+	*got = left < PIECE ? left : PIECE;
+	if (*got > size)
+		*got = size;
+	if (*got)
+		memcpy(data, body->data + client->taken, *got);
+	client->taken += *got;
+	return ERR_OK;
+}
+
+static enum err collect(void *arg, struct view bytes)
+{
+	struct buf *body = arg;
+
+	buf_add_view(body, bytes);
+	return body->err;
+}
+
+static void stream(struct client *client)
+{
+	struct response *response = &client->response;
+	const struct sink sink = { collect, &client->body };
+
+	buf_clear(&client->body);
+	if (response_streams(response))
+		client->stream_failed =
+			response->stream(response->stream_arg, &sink);
+}
+
 static int serve(struct client *client, struct view body, va_list variables)
 {
 	const char *variable;
@@ -29,6 +68,9 @@ static int serve(struct client *client, struct view body, va_list variables)
 	buf_add_view(&client->request.body, body);
 	while ((variable = va_arg(variables, const char *)))
 		request_param(&client->request, variable);
+	client->taken = 0;
+	client->request.read = take_piece;
+	client->request.read_arg = client;
 	if (request_ready(&client->request))
 		api_settle(&client->api, &client->request, &client->response,
 			   ERR_INVALID);
@@ -36,6 +78,7 @@ static int serve(struct client *client, struct view body, va_list variables)
 		api_serve(&client->api, &client->request, &client->response);
 	buf_clear(&client->head);
 	response_head(&client->response, &client->head);
+	stream(client);
 	return client->response.status;
 }
 
@@ -67,6 +110,7 @@ void client_close(struct client *client)
 	request_release(&client->request);
 	response_release(&client->response);
 	buf_release(&client->head);
+	buf_release(&client->body);
 	buf_release(&client->field);
 	buf_release(&client->uri);
 	buf_release(&client->method);
@@ -120,7 +164,9 @@ const char *client_field(struct client *client, const char *name)
 
 struct view client_body(const struct client *client)
 {
-	return response_body(&client->response);
+	return response_streams(&client->response)
+		       ? buf_view(&client->body)
+		       : response_body(&client->response);
 }
 
 const char *client_code(struct client *client)

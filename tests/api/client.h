@@ -14,7 +14,11 @@ struct client {
 	struct api api;
 	struct request request;
 	struct response response;
-	struct buf head;  /* of the last answer */
+	struct buf head; /* of the last answer */
+	struct buf body; /* that was made while it was sent */
+	size_t taken;    /* of request.body, when that goes in pieces */
+	size_t cut;      /* where such a body is cut off; 0 nowhere */
+	bool stream_failed;
 	struct buf field; /* that client_field() returned */
 	struct buf uri;
 	struct buf method;

@@ -285,6 +285,54 @@ static void seeing_ends_at_the_first_failure(void)
 	close(dir);
 }
 
+static enum err count_name(void *arg, const char *name)
+{
+	(void)name;
+	++*(int *)arg;
+	return ERR_OK;
+}
+
+static void a_file_without_a_name_is_in_no_folder(void)
+{
+	char text[6] = "";
+	int names = 0;
+	int dir;
+	int fd;
+
+	CU_ASSERT_EQUAL_FATAL(file_open_unnamed(harness_tmpdir(), "x", &fd),
+			      ERR_OK);
+	CU_ASSERT_EQUAL(file_write_at(fd, "x", "hello", 5, 0), ERR_OK);
+	CU_ASSERT_EQUAL(file_read_at(fd, "x", text, 5, 0), ERR_OK);
+	CU_ASSERT_STRING_EQUAL(text, "hello");
+	dir = open(harness_tmpdir(), O_RDONLY | O_DIRECTORY);
+	CU_ASSERT_EQUAL(file_each(dir, count_name, &names), ERR_OK);
+	CU_ASSERT_EQUAL(names, 0);
+	close(dir);
+	file_close(&fd, "x");
+	CU_ASSERT_EQUAL(file_open_unnamed(harness_path("no"), "x", &fd),
+			ERR_ACCESS);
+	CU_ASSERT_EQUAL(fd, -1);
+}
+
+/* As on a file system that has no such files (open(2), O_TMPFILE). */
+static void where_it_needs_a_name_it_loses_it_at_once(void)
+{
+	int names = 0;
+	int dir;
+	int fd;
+
+	fault_arm(FAULT_WRITE, 1, EOPNOTSUPP);
+	CU_ASSERT_EQUAL_FATAL(file_open_unnamed(harness_tmpdir(), "x", &fd),
+			      ERR_OK);
+	CU_ASSERT(fault_disarm());
+	CU_ASSERT_EQUAL(file_write_at(fd, "x", "hello", 5, 0), ERR_OK);
+	dir = open(harness_tmpdir(), O_RDONLY | O_DIRECTORY);
+	CU_ASSERT_EQUAL(file_each(dir, count_name, &names), ERR_OK);
+	CU_ASSERT_EQUAL(names, 0);
+	close(dir);
+	file_close(&fd, "x");
+}
+
 int main(void)
 {
 	static const struct harness_test tests[] = {
@@ -302,6 +350,8 @@ int main(void)
 		HARNESS_TEST(every_failing_step_of_making_is_told),
 		HARNESS_TEST(each_entry_is_seen_once),
 		HARNESS_TEST(seeing_ends_at_the_first_failure),
+		HARNESS_TEST(a_file_without_a_name_is_in_no_folder),
+		HARNESS_TEST(where_it_needs_a_name_it_loses_it_at_once),
 	};
 
 	return harness_run("base/folder", tests, HARNESS_COUNT(tests));

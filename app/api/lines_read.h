@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Reading JSON lines once, from first to last; lines.h has the format. */
+#ifndef API_LINES_READ_H
+#define API_LINES_READ_H
+
+#include <stdio.h>
+
+#include "base/buf.h"
+
+struct json_object;
+
+struct lines_reader {
+	FILE *in;
+	uint64_t value_max; /* bytes */
+	struct view prefix; /* that every key has to begin with */
+	bool ordered;       /* each key has to be greater than the last */
+
+	/* The record that lines_next() has read. */
+	struct view key, type, value; /* in `bytes` */
+	int64_t expires_ms;
+
+	struct buf of;       /* the prefix that the first line tells */
+	uint64_t number;     /* of the line, from 1 */
+	uint64_t count;      /* records so far */
+	uint64_t bytes_read; /* of their keys, types and values */
+	bool outside;        /* refused for a key that has not the prefix */
+	struct buf message;  /* why it was refused */
+
+	struct buf line;  /* with its end */
+	struct buf bytes; /* key, type and value */
+	struct buf last;  /* the key before, when ordered */
+	uint32_t crc;     /* of the lines before it */
+	struct json_object *json;
+};
+
+/*
+ * Begin at the first line, which must be one of the format.  ERR_INVALID and
+ * ERR_DAMAGED with a message; ERR_IO and ERR_NO_MEMORY without.
+ */
+enum err lines_begin(struct lines_reader *reader);
+
+/*
+ * The next record.  *end when there is none: the last line was there, and
+ * told the count and checksum that the lines have.  Errors as above.
+ */
+enum err lines_next(struct lines_reader *reader, bool *end);
+
+void lines_reader_release(struct lines_reader *reader);
+
+#endif

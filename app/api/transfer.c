@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * GET /v1/export and POST /v1/import: the store as JSON lines (lines.h).
+ *
+ * Either is kept in a file without a name beside the store, from which it is
+ * sent, or loaded.  So an export may last as long as its client likes, at one
+ * revision, and holds nobody back; a body may be larger than memory, and one
+ * that was cut off changes nothing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/handlers.h"
+#include "api/lines.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "http/etag.h"
+#include "http/json.h"
+#include "http/mediatype.h"
+
+#define PIECE_BYTES (256u << 10)
+#define MODE_MAX    16 /* bytes of the parameter */
+#define SPOOL_NAME  "transfer.tmp"
+
+static const char *const types[] = { "application/jsonl",
+				     "application/x-ndjson" };
+
+struct spool {
+	int fd;
+	int64_t size;
+};
+
+static enum err spool_write(void *arg, struct view bytes)
+{
+	struct spool *spool = arg;
+	enum err err = file_write_at(spool->fd, SPOOL_NAME, bytes.data,
+				     bytes.size, spool->size);
+
+	spool->size += (int64_t)bytes.size;
+	return err;
+}
+
+static enum err spool_send(void *arg, const struct sink *sink)
+{
+	const struct spool *spool = arg;
+	char *piece = malloc(PIECE_BYTES);
+	enum err err = piece ? ERR_OK : ERR_NO_MEMORY;
+
+	for (int64_t at = 0; !err && at < spool->size;) {
+		size_t size = spool->size - at < (int64_t)PIECE_BYTES
+				      ? (size_t)(spool->size - at)
+				      : PIECE_BYTES;
+
+		err = file_read_at(spool->fd, SPOOL_NAME, piece, size, at);
+		if (!err)
+			err = sink->put(sink->arg,
+					(struct view){ piece, size });
+		at += (int64_t)size;
+	}
+	free(piece);
+	return err;
+}
+
+static void spool_free(void *arg)
+{
+	struct spool *spool = arg;
+
+	file_close(&spool->fd, SPOOL_NAME);
+	free(spool);
+}
+
+static enum err spool_new(struct call *call, struct spool **out)
+{
+	struct spool *spool = calloc(1, sizeof(*spool));
+	enum err err;
+
+	*out = spool;
+	if (!spool)
+		return ERR_NO_MEMORY;
+	err = file_open_unnamed(call->api->conf->data_dir, SPOOL_NAME,
+				&spool->fd);
+	if (err) {
+		free(spool);
+		*out = NULL;
+	}
+	return err;
+}
+
+/* The whole export into a file, which is then what the response streams. */
+static enum err export_lines(struct call *call, struct view prefix,
+			     uint64_t *revision)
+{
+	struct response *response = call->response;
+	struct spool *spool;
+	struct sink sink = { .put = spool_write };
+	enum err err = spool_new(call, &spool);
+
+	if (err)
+		return err;
+	response->stream = spool_send;
+	response->stream_done = spool_free;
+	response->stream_arg = spool;
+	sink.arg = spool;
+	return lines_dump(call->api->store, prefix, &sink, revision);
+}
+
+/* HEAD is told what an export would be of now, without making it. */
+static uint64_t export_head(struct call *call)
+{
+	struct store_stats stats;
+
+	call->response->stream = spool_send;
+	store_stats(call->api->store, &stats);
+	return stats.revision;
+}
+
+static void add_export_fields(struct call *call, const char *type,
+			      uint64_t revision)
+{
+	struct response *response = call->response;
+	char etag[ETAG_SIZE];
+
+	response->status = 200;
+	response_field(response, "Content-Type", view_of(type));
+	response_field(response, "ETag", etag_format(revision, etag));
+	response_fieldf(response, "Content-Disposition",
+			"attachment; filename=\"librapi-%llu.jsonl\"",
+			(unsigned long long)revision);
+}
+
+enum err export_get(struct call *call)
+{
+	int type = mediatype_choose(call->request->accept, types, 2);
+	char bytes[STORE_KEY_MAX];
+	struct view prefix;
+	uint64_t revision;
+	enum err err = ERR_OK;
+
+	if (type < 0)
+		return ERR_NOT_ACCEPTABLE;
+	if (!call_bytes(call, "prefix", 0, sizeof(bytes), bytes, &prefix))
+		return ERR_INVALID;
+	if (call->request->method == METHOD_HEAD)
+		revision = export_head(call);
+	else
+		err = export_lines(call, prefix, &revision);
+	if (!err)
+		add_export_fields(call, types[type], revision);
+	return err;
+}
+
+struct import {
+	struct call *call;
+	struct lines_load load;
+	int spool_fd;
+	FILE *in;
+	char prefix[STORE_KEY_MAX];
+};
+
+static enum err read_query(struct import *import)
+{
+	struct call *call = import->call;
+	char bytes[MODE_MAX];
+	struct view mode;
+	bool good = call_bytes(call, "mode", 0, sizeof(bytes), bytes, &mode);
+
+	good &= call_bytes(call, "prefix", 0, STORE_KEY_MAX, import->prefix,
+			   &import->load.prefix);
+	if (!good)
+		return ERR_INVALID;
+	import->load.replace = view_equal_string(mode, "replace");
+	if (!mode.data || import->load.replace ||
+	    view_equal_string(mode, "merge"))
+		return ERR_OK;
+	return fault_at(call, ERR_INVALID, "parameter", VIEW_LITERAL("mode"),
+			"takes merge, which is the default, or replace");
+}
+
+static enum err check_request(struct call *call)
+{
+	enum err err = call_body_plain(call);
+
+	if (!err &&
+	    mediatype_is(call->request->content_type, "multipart/form-data"))
+		return fault_at(call, ERR_MEDIA_TYPE, "header",
+				VIEW_LITERAL("Content-Type"),
+				"send the lines themselves, not a form with "
+				"them");
+	if (!err && !call->request->read)
+		return fault_at(call, ERR_INVALID, "header",
+				VIEW_LITERAL("Content-Length"),
+				"takes a whole number");
+	return err;
+}
+
+/* The whole body into the spool. */
+static enum err receive(struct import *import)
+{
+	struct call *call = import->call;
+	const struct request *request = call->request;
+	char *piece = malloc(PIECE_BYTES);
+	int64_t at = 0;
+	size_t got = 0;
+	enum err err = piece ? ERR_OK : ERR_NO_MEMORY;
+
+	while (!err) {
+		err = request->read(request->read_arg, piece, PIECE_BYTES,
+				    &got);
+		if (err || !got)
+			break;
+		err = file_write_at(import->spool_fd, SPOOL_NAME, piece, got,
+				    at);
+		at += (int64_t)got;
+	}
+	free(piece);
+	if (err == ERR_INVALID)
+		fault(call, err,
+		      "the body was cut off after %lld bytes; nothing was "
+		      "changed",
+		      (long long)at);
+	return err;
+}
+
+static enum err open_spool(struct import *import)
+{
+	enum err err = file_open_unnamed(import->call->api->conf->data_dir,
+					 SPOOL_NAME, &import->spool_fd);
+
+	if (!err)
+		err = receive(import);
+	if (err)
+		return err;
+	import->in = fdopen(import->spool_fd, "r");
+	if (!import->in)
+		return log_errno("import-failed", SPOOL_NAME, errno);
+	import->spool_fd = -1;
+	return ERR_OK;
+}
+
+static void close_spool(struct import *import)
+{
+	if (import->in)
+		fclose(import->in);
+	file_close(&import->spool_fd, SPOOL_NAME);
+}
+
+/* Lines that are cut off or changed are the client's mistake. */
+static enum err load(struct import *import)
+{
+	enum err err = lines_load(&import->load, import->in);
+
+	if (err == ERR_DAMAGED && !import->load.begun)
+		err = ERR_INVALID;
+	if (err)
+		fault(import->call, err, "%s",
+		      buf_string(&import->load.message));
+	return err;
+}
+
+static enum err answer(struct import *import)
+{
+	const struct lines_load *load = &import->load;
+	struct response *response = import->call->response;
+	struct buf *out = &response->text;
+	struct store_stats stats;
+
+	store_stats(load->store, &stats);
+	buf_add_char(out, '{');
+	json_add_uint64(out, "count", load->count);
+	json_add_uint64(out, "deleted", load->deleted);
+	json_add_uint64(out, "rev",
+			load->revision ? load->revision : stats.revision);
+	json_add_name(out, "atomic");
+	buf_add_string(out, load->atomic ? "true}\n" : "false}\n");
+	response->status = 200;
+	response_field(response, "Content-Type",
+		       VIEW_LITERAL("application/json"));
+	log_eventf(LOG_INFO, "imported", "%llu records, %llu keys deleted",
+		   (unsigned long long)load->count,
+		   (unsigned long long)load->deleted);
+	return ERR_OK;
+}
+
+enum err import_post(struct call *call)
+{
+	struct import import = {
+		.call = call,
+		.load = { .store = call->api->store },
+		.spool_fd = -1,
+	};
+	enum err err = read_query(&import);
+
+	if (!err)
+		err = check_request(call);
+	if (!err)
+		err = open_spool(&import);
+	if (!err)
+		err = load(&import);
+	if (!err)
+		err = answer(&import);
+	lines_load_free(&import.load);
+	close_spool(&import);
+	return err;
+}

@@ -191,3 +191,51 @@ check-local:
 		'--deps does) and run ./configure again' >&2
 	@exit 1
 endif
+
+# make bench: not part of make check, and not built by make all.
+bench_programs = %D%/bench/null %D%/bench/store_alone
+EXTRA_PROGRAMS = $(bench_programs)
+%C%_bench_null_SOURCES = %D%/bench/null.c
+%C%_bench_null_LDADD = $(FCGI_LIBS)
+%C%_bench_store_alone_SOURCES = %D%/bench/store_alone.c
+%C%_bench_store_alone_LDADD = app/liblibrapi.a $(GDBM_LIBS) $(JSON_C_LIBS)
+CLEANFILES += $(bench_programs) %D%/bench/bolt-server
+EXTRA_DIST += \
+	%D%/bench/bench.py \
+	%D%/bench/bolt/main.go \
+	%D%/bench/kv.lua \
+	%D%/bench/load.py \
+	%D%/bench/peers.py \
+	%D%/bench/report.py \
+	%D%/bench/special.py
+
+bench_packages = wrk gnuplot-nox golang-go golang-github-boltdb-bolt-dev \
+	etcd-server redis-server webdis
+run_bench = $(AM_TESTS_ENVIRONMENT) $(PYTHON) $(srcdir)/%D%/bench/bench.py
+
+.PHONY: bench bench-quick bench-deps
+bench: all $(bench_programs)
+	$(run_bench) --out=bench $(BENCH_ARGS)
+
+# The same ratios from a smaller run, in less than three minutes.
+bench-quick: all $(bench_programs)
+	$(run_bench) --quick --out=bench $(BENCH_ARGS)
+
+# Debian would start servers of its own with the packages: nobody asked for.
+bench-deps:
+	@as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	for service in etcd redis-server webdis; do \
+		dpkg-query -W $$service >/dev/null 2>&1 || \
+			absent="$$absent $$service"; \
+	done; \
+	$$as_root apt-get -q update; \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y \
+		--no-install-recommends $(bench_packages) && \
+	if [ -d /run/systemd/system ] && [ "$$absent" ]; then \
+		$$as_root systemctl disable --now etcd redis-server webdis; \
+	fi
+
+clean-local: clean-bench
+.PHONY: clean-bench
+clean-bench:
+	rm -rf bench

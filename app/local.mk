@@ -96,6 +96,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/wake.c \
 	%D%/store/wake.h \
 	%D%/store/gdbm/append.c \
+	%D%/store/gdbm/changes.c \
 	%D%/store/gdbm/checkpoint.c \
 	%D%/store/gdbm/commit.c \
 	%D%/store/gdbm/decide.c \
@@ -131,6 +132,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/replay.h \
 	%D%/store/gdbm/shared.c \
 	%D%/store/gdbm/shared.h \
+	%D%/store/gdbm/retain.c \
 	%D%/store/gdbm/sweep.c \
 	%D%/store/gdbm/sync.c \
 	%D%/store/gdbm/table.c \

@@ -33,6 +33,7 @@ static const struct {
 	{ NUMBER(table_max_bytes) },
 	{ NUMBER(checkpoint_idle_ms) },
 	{ NUMBER(expiry_interval_ms) },
+	{ NUMBER(history_bytes) },
 #undef STRING
 #undef NUMBER
 };
@@ -51,6 +52,7 @@ struct store_conf service_store_conf(const struct conf *conf)
 		.table_max_bytes = conf->table_max_bytes,
 		.checkpoint_idle_ms = conf->checkpoint_idle_ms,
 		.expiry_interval_ms = conf->expiry_interval_ms,
+		.history_bytes = conf->history_bytes,
 	};
 }
 

@@ -30,6 +30,7 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/store/contract.c \
 	%D%/store/contract.h \
 	%D%/store/contract_commit.c \
+	%D%/store/contract_changes.c \
 	%D%/store/contract_decide.c \
 	%D%/store/contract_prefix.c \
 	%D%/store/contract_read.c \
@@ -71,6 +72,7 @@ unit_tests = \
 	%D%/store/test_memory \
 	%D%/store/test_memory_faults \
 	%D%/store/test_record \
+	%D%/store/gdbm/test_changes \
 	%D%/store/gdbm/test_checkpoint \
 	%D%/store/gdbm/test_durable \
 	%D%/store/gdbm/test_engine \
@@ -82,6 +84,7 @@ unit_tests = \
 	%D%/store/gdbm/test_prefix \
 	%D%/store/gdbm/test_processes \
 	%D%/store/gdbm/test_recovery \
+	%D%/store/gdbm/test_retain \
 	%D%/store/gdbm/test_table \
 	%D%/store/gdbm/test_table_faults \
 	%D%/store/gdbm/test_tablecheck \
@@ -131,6 +134,9 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h
 %C%_store_gdbm_test_recovery_SOURCES = \
 	%D%/store/gdbm/test_recovery.c \
+	%D%/fault.c %D%/fault.h
+%C%_store_gdbm_test_retain_SOURCES = \
+	%D%/store/gdbm/test_retain.c \
 	%D%/fault.c %D%/fault.h
 %C%_store_gdbm_test_table_faults_SOURCES = \
 	%D%/store/gdbm/test_table_faults.c \

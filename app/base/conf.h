@@ -54,6 +54,7 @@ struct conf {
 	uint64_t table_max_bytes;
 	uint64_t checkpoint_idle_ms; /* without writes, then checkpoint */
 	uint64_t expiry_interval_ms; /* between two looks for expired keys */
+	uint64_t history_bytes;      /* of journal kept for watchers */
 
 	const char *log_level;   /* "error", "warn", "info", "debug" */
 	const char *cors_origin; /* Access-Control-Allow-Origin of /datas */

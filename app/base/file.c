@@ -128,6 +128,24 @@ enum err file_read_at(int fd, const char *name, void *data, size_t size,
 	return ERR_OK;
 }
 
+enum err file_read_some(int fd, const char *name, void *data, size_t size,
+			int64_t position, size_t *got)
+{
+	*got = 0;
+	while (*got < size) {
+		ssize_t more =
+			read_at_retrying(fd, (char *)data + *got, size - *got,
+					 position + (int64_t)*got);
+
+		if (more < 0)
+			return log_errno("read-failed", name, errno);
+		if (more == 0)
+			break;
+		*got += (size_t)more;
+	}
+	return ERR_OK;
+}
+
 /* One byte more than allowed is asked for, so that too much shows. */
 static enum err read_up_to(int fd, const char *name, size_t max,
 			   struct buf *out)
@@ -190,6 +208,16 @@ enum err file_allocate(int fd, const char *name, int64_t size)
 		errnum = posix_fallocate(fd, 0, (off_t)size);
 	while (errnum == EINTR);
 	return errnum ? log_errno("allocate-failed", name, errnum) : ERR_OK;
+}
+
+enum err file_truncate(int fd, const char *name, int64_t size)
+{
+	int result;
+
+	do
+		result = ftruncate(fd, (off_t)size);
+	while (result && errno == EINTR);
+	return result ? log_errno("truncate-failed", name, errno) : ERR_OK;
 }
 
 /*

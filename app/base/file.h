@@ -39,6 +39,10 @@ enum err file_write_at(int fd, const char *name, const void *data, size_t size,
 enum err file_read_at(int fd, const char *name, void *data, size_t size,
 		      int64_t position);
 
+/* The same up to the end of the file: *got may be less than size. */
+enum err file_read_some(int fd, const char *name, void *data, size_t size,
+			int64_t position, size_t *got);
+
 /* Append all that can be read, up to max bytes, else ERR_FULL. */
 enum err file_read_all(int fd, const char *name, size_t max, struct buf *out);
 
@@ -48,6 +52,9 @@ enum err file_sync_data(int fd, const char *name); /* fdatasync(2) */
 
 /* Allocate blocks so that a later write up to size can't meet ENOSPC. */
 enum err file_allocate(int fd, const char *name, int64_t size);
+
+/* ftruncate(2): give back what lies beyond. */
+enum err file_truncate(int fd, const char *name, int64_t size);
 
 /* Copy all of `from` into `to` from its start, both at position 0. */
 enum err file_copy(int from, int to, const char *name);

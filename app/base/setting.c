@@ -225,6 +225,16 @@ const struct setting settings[SETTING_COUNT] = {
 			 "never see one, however long it is",
 	},
 	{
+		.name = "history-bytes",
+		.type = SETTING_NUMBER,
+		MEMBER(history_bytes),
+		.initial = "134217728",
+		.max = 1099511627776,
+		.about = "Journal that is kept, after its checkpoint, for "
+			 "those who watch and were away; given up when the "
+			 "disk is full",
+	},
+	{
 		.name = "log-level",
 		.type = SETTING_CHOICE,
 		MEMBER(log_level),

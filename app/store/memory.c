@@ -18,7 +18,6 @@ struct memory_store {
 	struct history history;
 	struct wake wake;
 	int wake_fd;
-	bool waits; /* somebody has asked for wake_fd */
 	uint64_t revision;
 	uint64_t commits;
 	uint64_t expired;
@@ -317,16 +316,18 @@ static enum err memory_changes(struct store *store, uint64_t since,
 {
 	struct memory_store *memory = memory_of(store);
 
-	if (memory->waits)
-		wake_arm(&memory->wake, memory->wake_fd);
 	return history_look(&memory->history, memory->revision, since, each,
 			    arg, next, oldest);
 }
 
-static int memory_changes_fd(struct store *store)
+static int memory_changes_fd(struct store *store, uint64_t since)
 {
-	memory_of(store)->waits = true;
-	return memory_of(store)->wake_fd;
+	struct memory_store *memory = memory_of(store);
+
+	wake_arm(&memory->wake, memory->wake_fd);
+	if (memory->revision > since)
+		wake_ring(&memory->wake, memory->wake_fd);
+	return memory->wake_fd;
 }
 
 static enum err memory_snapshot(struct store *store, struct view prefix,

@@ -197,15 +197,12 @@ enum err store_changes(struct store *store, uint64_t since,
 {
 	*next = since;
 	*oldest = 0;
-	if (!store->engine->changes)
-		return ERR_SYSTEM;
 	return store->engine->changes(store, since, each, arg, next, oldest);
 }
 
-int store_changes_fd(struct store *store)
+int store_changes_fd(struct store *store, uint64_t since)
 {
-	return store->engine->changes_fd ? store->engine->changes_fd(store)
-					 : -1;
+	return store->engine->changes_fd(store, since);
 }
 
 enum err store_snapshot(struct store *store, struct view prefix,

@@ -269,17 +269,17 @@ enum err store_changes(struct store *store, uint64_t since,
 		       void *arg, uint64_t *next, uint64_t *oldest);
 
 /*
- * A descriptor for poll(2) and epoll(7) that becomes readable when there may
- * be something new since this process last called store_changes() and had all
- * of it; that call also makes it unreadable again.  It costs one wake a sync,
- * and only while somebody waits.
+ * A descriptor for poll(2) and epoll(7), always the same one, the store's.
+ * Call this before every wait with the revision that you have seen all changes
+ * of: the descriptor is not readable then, and becomes so once there is a
+ * newer one (at once, if there is by now).  So it costs one wake a sync, and
+ * only while somebody waits.
  *
  * For one process at a time: two would take each other's wakes away.  A wake
  * is lost when the process that owes it is killed at that very moment, so look
- * once in a while (a heartbeat will do) all the same.  The descriptor is the
- * store's; -1 without one.
+ * once in a while (a heartbeat will do) all the same.
  */
-int store_changes_fd(struct store *store);
+int store_changes_fd(struct store *store, uint64_t since);
 
 /*
  * The store as it is now, frozen: a store of its own for store_list(),
@@ -394,7 +394,7 @@ struct store_engine {
 			    bool (*each)(void *arg,
 					 const struct store_change *change),
 			    void *arg, uint64_t *next, uint64_t *oldest);
-	int (*changes_fd)(struct store *store);
+	int (*changes_fd)(struct store *store, uint64_t since);
 	enum err (*snapshot)(struct store *store, struct view prefix,
 			     struct store **snapshot, uint64_t *revision);
 	enum err (*housekeep)(struct store *store, long timeout_ms);

@@ -24,11 +24,9 @@ void wake_arm(struct wake *wake, int fd)
 	atomic_store(&wake->armed, true);
 }
 
-/* Disarmed last: killed in between, the next one rings once more. */
+/* Disarmed first: afterwards, it might be what was armed anew meanwhile. */
 void wake_ring(struct wake *wake, int fd)
 {
-	if (!atomic_load(&wake->armed))
-		return;
-	eventfd_write(fd, 1);
-	atomic_store(&wake->armed, false);
+	if (atomic_load(&wake->armed) && atomic_exchange(&wake->armed, false))
+		eventfd_write(fd, 1);
 }

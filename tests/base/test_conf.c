@@ -114,6 +114,7 @@ static void without_anything_all_is_default(void)
 	CU_ASSERT_EQUAL(conf.table_max_bytes, 16777216);
 	CU_ASSERT_EQUAL(conf.checkpoint_idle_ms, 5000);
 	CU_ASSERT_EQUAL(conf.expiry_interval_ms, 1000);
+	CU_ASSERT_EQUAL(conf.history_bytes, 134217728);
 	CU_ASSERT_STRING_EQUAL(conf.log_level, "info");
 	CU_ASSERT_STRING_EQUAL(conf.cors_origin, "*");
 	buf_release(&message);

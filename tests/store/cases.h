@@ -61,6 +61,17 @@ void conditions_see_the_store_before_the_batch(void);
 void tickets_may_be_synced_late_and_in_any_order(void);
 void a_commit_builds_on_one_that_is_not_yet_synced(void);
 
+/* contract_changes.c */
+void changes_come_in_order_with_all_there_is_to_know(void);
+void a_look_at_changes_goes_on_where_it_stopped(void);
+void an_expiry_is_a_change_of_its_own(void);
+void deletes_by_prefix_are_one_revision_of_changes(void);
+void changes_stay_through_housekeeping_and_a_reopen(void);
+void a_since_of_another_time_is_gone(void);
+void only_so_much_history_is_kept(void);
+void a_descriptor_tells_that_there_is_something_new(void);
+void a_replica_that_follows_the_changes_equals_the_store(void);
+
 /* contract_decide.c */
 void a_hook_sees_the_live_record(void);
 void a_hook_may_make_another_operation_of_it(void);

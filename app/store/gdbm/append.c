@@ -171,9 +171,17 @@ static enum err seal_locked(struct gdbm_store *g, uint64_t number)
 		return err;
 	err = sync_segment(g, number, died);
 	if (!err)
-		atomic_store(&g->shared->durable, frame.revision);
+		sync_publish(g, frame.revision);
 	lock_release(&g->shared->sync);
 	return err;
+}
+
+static enum err create_next(struct gdbm_store *g, uint64_t number,
+			    struct journal_head *head, int *fd)
+{
+	return journal_create(g->dir, number,
+			      atomic_load(&g->shared->revision) + 1,
+			      g->conf.journal_segment_bytes, head, fd);
 }
 
 static enum err rotate_locked(struct gdbm_store *g)
@@ -189,9 +197,9 @@ static enum err rotate_locked(struct gdbm_store *g)
 		return ERR_OK;
 	if (number + 1 - atomic_load(&shared->oldest) >= shared->ring)
 		return atomic_load(&shared->full) ? ERR_FULL : ERR_BUSY;
-	err = journal_create(g->dir, number + 1,
-			     atomic_load(&shared->revision) + 1,
-			     g->conf.journal_segment_bytes, &head, &fd);
+	err = create_next(g, number + 1, &head, &fd);
+	if (err == ERR_FULL && retain_give_up(g))
+		err = create_next(g, number + 1, &head, &fd);
 	atomic_store(&shared->full, err == ERR_FULL);
 	if (!err)
 		err = file_close(&fd, "journal");
@@ -335,6 +343,7 @@ static enum err write_frame(struct gdbm_store *g, uint32_t op_count,
 	atomic_store(&segment->indexed, frame.end);
 	atomic_store(&shared->revision, frame.revision);
 	*revision = frame.revision;
+	shared_count(&shared->counters.commits, 1);
 	return ERR_OK;
 }
 

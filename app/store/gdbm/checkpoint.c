@@ -200,6 +200,7 @@ static enum err merge_segments(struct gdbm_store *g, uint64_t last)
 {
 	struct checkpoint *c = calloc(1, sizeof(*c));
 	int64_t begun_us = clock_monotonic_us();
+	int64_t took_us;
 	enum err err;
 
 	if (!c)
@@ -214,8 +215,11 @@ static enum err merge_segments(struct gdbm_store *g, uint64_t last)
 		err = finish(c);
 	atomic_store(&g->shared->full, err == ERR_FULL);
 	if (!err) {
-		atomic_fetch_add(&g->shared->checkpoints, 1);
-		log_checkpoint(c, clock_monotonic_us() - begun_us);
+		took_us = clock_monotonic_us() - begun_us;
+		shared_count(&g->shared->counters.checkpoints, 1);
+		shared_count(&g->shared->counters.checkpoint_us,
+			     (uint64_t)took_us);
+		log_checkpoint(c, took_us);
 	}
 	manifest_release(&c->fresh);
 	free(c);
@@ -239,10 +243,14 @@ enum err checkpoint_run(struct gdbm_store *g)
 	if (!err && last >= g->manifest.first_segment)
 		err = merge_segments(g, last);
 	sweep_run(g);
+	if (err == ERR_FULL && retain_give_up(g))
+		err = merge_segments(g, last);
 	file_close(&lock_fd, LOCK_FILE_NAME);
-	if (err)
+	if (err) {
+		shared_count(&g->shared->counters.checkpoint_failures, 1);
 		log_event(LOG_ERROR, "checkpoint-failed", "reason",
 			  err_string(err), NULL);
+	}
 	return err;
 }
 

@@ -87,6 +87,7 @@ static void engine_free(struct gdbm_store *g)
 	expiry_release(g);
 	manifest_release(&g->manifest);
 	shared_free(g->shared);
+	changes_release(g);
 	buf_release(&g->frame);
 	buf_release(&g->current);
 	free(g->staged);
@@ -108,6 +109,8 @@ static enum err engine_new(const struct store_conf *conf,
 	g->slot = STORE_SLOTS_MAX;
 	g->dir = -1;
 	g->owner_fd = -1;
+	g->changes.wake_fd = -1;
+	g->changes.fd = -1;
 	g->data_dir = strdup(conf->data_dir);
 	return g->data_dir ? ERR_OK : ERR_NO_MEMORY;
 }
@@ -125,6 +128,8 @@ static enum err engine_open(const struct store_conf *conf, struct store **out)
 				0, &g->dir);
 	if (!err)
 		err = owner_take(g->dir, OWNER_TIMEOUT_MS, &g->owner_fd);
+	if (!err)
+		err = wake_open(&g->changes.wake_fd);
 	if (!err)
 		err = recovery_run(g);
 	if (!err) {
@@ -180,6 +185,7 @@ static void engine_idle(struct store *store)
 static void engine_stats(struct store *store, struct store_stats *stats)
 {
 	struct shared *shared = ((struct gdbm_store *)store)->shared;
+	struct shared_counters *counters = &shared->counters;
 
 	*stats = (struct store_stats){
 		.revision = atomic_load(&shared->durable),
@@ -187,10 +193,22 @@ static void engine_stats(struct store *store, struct store_stats *stats)
 		.tables = atomic_load(&shared->tables),
 		.table_bytes = atomic_load(&shared->table_bytes),
 		.journal_bytes = shared_journal_bytes(shared),
-		.checkpoints = atomic_load(&shared->checkpoints),
+		.memtable_bytes = shared_memtable_bytes(shared),
+		.history_bytes = atomic_load(&shared->history_bytes),
+		.oldest = atomic_load(&shared->history_since),
+		.commits = atomic_load(&counters->commits),
+		.expired = atomic_load(&counters->expired),
+		.syncs = atomic_load(&counters->syncs),
+		.sync_us = atomic_load(&counters->sync_us),
+		.checkpoints = atomic_load(&counters->checkpoints),
+		.checkpoint_us = atomic_load(&counters->checkpoint_us),
+		.checkpoint_failures =
+			atomic_load(&counters->checkpoint_failures),
 		.writable = !atomic_load(&shared->stopped),
 		.full = atomic_load(&shared->full),
 	};
+	for (size_t i = 0; i < STORE_SYNC_BUCKETS; i++)
+		stats->sync_counts[i] = atomic_load(&counters->sync_counts[i]);
 }
 
 const struct store_engine store_gdbm_engine = {
@@ -205,6 +223,8 @@ const struct store_engine store_gdbm_engine = {
 	.commit = commit_apply,
 	.delete_prefix = commit_delete_prefix,
 	.sync = sync_ticket,
+	.changes = changes_run,
+	.changes_fd = changes_fd,
 	.housekeep = checkpoint_housekeep,
 	.stats = engine_stats,
 	.check = verify_run,

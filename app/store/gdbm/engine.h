@@ -14,6 +14,8 @@
  *   checkpoint.c  from journal segments to tables
  *   rebuild.c     one range of keys: old table and changes to new tables
  *   sweep.c       letting go of what nobody reads any more
+ *   retain.c      sealed segments that stay, as history
+ *   changes.c     reading it: what was changed since
  *   expiry.c      expired keys to `expire` commits
  *   verify.c      `librapi check`
  *
@@ -24,6 +26,7 @@
 #ifndef STORE_GDBM_ENGINE_H
 #define STORE_GDBM_ENGINE_H
 
+#include "store/gdbm/journal.h"
 #include "store/gdbm/manifest.h"
 #include "store/gdbm/shared.h"
 #include "store/gdbm/tables.h"
@@ -45,6 +48,25 @@ struct housekeeping {
 	size_t memo_count;
 };
 
+/* Where some call of store_changes() stopped; see changes.c. */
+struct changes_place {
+	uint64_t since;    /* revision before the frame there */
+	uint64_t number;   /* of the segment; 0: an empty place */
+	uint64_t position; /* of the frame */
+	uint64_t used;     /* by the clock below */
+};
+
+#define CHANGES_PLACES 16
+
+struct changes {
+	int wake_fd; /* inherited by all processes */
+	int fd;      /* of the segment that is open here; -1 none */
+	char name[JOURNAL_NAME_SIZE];
+	struct journal_reader reader;
+	struct changes_place places[CHANGES_PLACES];
+	uint64_t clock;
+};
+
 struct gdbm_store {
 	struct store store; /* first: a struct store * is one of these */
 	struct store_conf conf;
@@ -62,6 +84,7 @@ struct gdbm_store {
 	struct buf current;    /* a record of a table that a commit looks at */
 	struct staged *staged; /* what a commit knows of its operations */
 	size_t staged_capacity;
+	struct changes changes;
 	struct housekeeping housekeeping;
 };
 
@@ -212,6 +235,31 @@ enum err sync_ticket(struct store *store, uint64_t ticket);
  * A failure stops the store.
  */
 enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died);
+
+/* sync.c: everything up to the revision is on disk now. */
+void sync_publish(struct gdbm_store *g, uint64_t revision);
+
+/* retain.c: at the start, find out which segments are history. */
+enum err retain_begin(struct gdbm_store *g);
+
+/* retain.c: a segment becomes history: what it does not use goes back. */
+void retain_sealed(struct gdbm_store *g, uint64_t number);
+
+/* retain.c: let the oldest segments go that are more than is to be kept. */
+void retain_trim(struct gdbm_store *g);
+
+/* retain.c: history begins with segment `number` at the earliest. */
+enum err retain_from(struct gdbm_store *g, uint64_t number);
+
+/* retain.c: there is no room: remove all of it; false: there was none. */
+bool retain_give_up(struct gdbm_store *g);
+
+/* changes.c */
+enum err changes_run(struct store *store, uint64_t since,
+		     bool (*each)(void *arg, const struct store_change *change),
+		     void *arg, uint64_t *next, uint64_t *oldest);
+int changes_fd(struct store *store, uint64_t since);
+void changes_release(struct gdbm_store *g);
 
 /* recovery.c: fill g->manifest and g->shared from the data directory. */
 enum err recovery_run(struct gdbm_store *g);

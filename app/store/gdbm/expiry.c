@@ -44,6 +44,9 @@ static enum err flush(struct expiry *e)
 					    .key = buf_view(&e->keys[i]) };
 	e->count = 0;
 	err = commit_apply(&e->g->store, &batch, &ticket);
+	for (size_t i = 0; !err && i < batch.op_count; i++)
+		shared_count(&e->g->shared->counters.expired,
+			     e->g->staged[i].write);
 	return err ? err : sync_ticket(&e->g->store, ticket);
 }
 

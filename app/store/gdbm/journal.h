@@ -124,7 +124,8 @@ struct journal_reader {
 	int fd;
 	const char *name;
 	struct journal_head head;
-	uint64_t file_size;
+	uint64_t file_size;   /* how far frames may reach */
+	uint64_t window_size; /* read at a time */
 	struct buf window;
 	uint64_t window_at;
 };

@@ -20,7 +20,8 @@ enum err journal_reader_init(struct journal_reader *reader, int fd,
 	*reader = (struct journal_reader){ .fd = fd,
 					   .name = name,
 					   .head = *head,
-					   .file_size = (uint64_t)size };
+					   .file_size = (uint64_t)size,
+					   .window_size = WINDOW_SIZE };
 	return err;
 }
 
@@ -37,12 +38,17 @@ static bool in_window(const struct journal_reader *reader, uint64_t position,
 	       size <= reader->window.size - (position - reader->window_at);
 }
 
-/* `size` bytes at `position`, which the file has; good until the next call. */
+/*
+ * `size` bytes at `position`, which the file has; good until the next call.
+ * More is read ahead if it is there: a sealed segment may have its unused end
+ * cut off at any moment.
+ */
 static enum err bytes_at(struct journal_reader *reader, uint64_t position,
 			 uint64_t size, const unsigned char **bytes)
 {
 	uint64_t rest = reader->file_size - position;
-	uint64_t want = size > WINDOW_SIZE ? size : WINDOW_SIZE;
+	uint64_t want = size > reader->window_size ? size : reader->window_size;
+	size_t got = 0;
 	enum err err = ERR_OK;
 
 	if (!in_window(reader, position, size)) {
@@ -52,10 +58,12 @@ static enum err bytes_at(struct journal_reader *reader, uint64_t position,
 		buf_reserve(&reader->window, want);
 		if (reader->window.err)
 			return reader->window.err;
-		err = file_read_at(reader->fd, reader->name,
-				   reader->window.data, want,
-				   (int64_t)position);
-		reader->window.size = err ? 0 : want;
+		err = file_read_some(reader->fd, reader->name,
+				     reader->window.data, want,
+				     (int64_t)position, &got);
+		if (!err && got < size)
+			err = ERR_DAMAGED;
+		reader->window.size = err ? 0 : got;
 		reader->window_at = position;
 	}
 	*bytes = (const unsigned char *)reader->window.data +

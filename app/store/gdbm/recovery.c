@@ -255,6 +255,9 @@ static enum err begin_segment(struct gdbm_store *g, uint64_t number)
 	enum err err = journal_create(g->dir, number, revision + 1, capacity,
 				      &head, &fd);
 
+	if (err == ERR_FULL && retain_give_up(g))
+		err = journal_create(g->dir, number, revision + 1, capacity,
+				     &head, &fd);
 	while (err == ERR_FULL && capacity / 2 >= SEGMENT_LEAST) {
 		capacity /= 2;
 		err = journal_create(g->dir, number, revision + 1, capacity,
@@ -285,6 +288,8 @@ static enum err begin(struct gdbm_store *g, const struct replay *replay)
 	if (frames)
 		err = seal(g, replay);
 	engine_close_files(g);
+	if (!err)
+		err = retain_begin(g);
 	if (!err)
 		err = begin_segment(g,
 				    frames ? replay->last + 1 : replay->last);

@@ -127,3 +127,13 @@ uint64_t shared_journal_bytes(struct shared *shared)
 			 JOURNAL_HEAD_SIZE;
 	return bytes;
 }
+
+uint64_t shared_memtable_bytes(struct shared *shared)
+{
+	uint64_t last = atomic_load(&shared->segment);
+	uint64_t bytes = 0;
+
+	for (uint64_t n = atomic_load(&shared->oldest); n <= last; n++)
+		bytes += atomic_load(&shared_memtable(shared, n)->used);
+	return bytes;
+}

@@ -26,6 +26,7 @@
 #include "store/gdbm/lock.h"
 #include "store/gdbm/memtable.h"
 #include "store/store.h"
+#include "store/wake.h"
 
 #define SHARED_STRIPES  256
 #define SHARED_RING_MAX 256
@@ -37,6 +38,18 @@ struct segment {
 	_Atomic uint64_t indexed; /* end of what is in the memtable */
 	_Atomic int64_t soonest; /* least expiry not yet looked at, INT64_MAX */
 	uint64_t synced; /* end of what is on disk; under the sync lock */
+};
+
+/* What store_stats() counts; nothing else rests on it. */
+struct shared_counters {
+	_Atomic uint64_t commits;
+	_Atomic uint64_t expired;
+	_Atomic uint64_t syncs;
+	_Atomic uint64_t sync_us;
+	_Atomic uint64_t sync_counts[STORE_SYNC_BUCKETS];
+	_Atomic uint64_t checkpoints;
+	_Atomic uint64_t checkpoint_us;
+	_Atomic uint64_t checkpoint_failures;
 };
 
 struct shared {
@@ -57,10 +70,16 @@ struct shared {
 	_Atomic bool suspect;      /* a stripe's holder died; see commit.c */
 	_Atomic bool full;         /* the last try for room met ERR_FULL */
 
+	/* History is segments `history` to `oldest` - 1; see retain.c. */
+	_Atomic uint64_t history;
+	_Atomic uint64_t history_since; /* revision before its first */
+	_Atomic uint64_t history_bytes;
+	struct wake wake; /* of who waits for changes */
+
 	_Atomic uint64_t keys;
 	_Atomic uint64_t tables;
 	_Atomic uint64_t table_bytes;
-	_Atomic uint64_t checkpoints;
+	struct shared_counters counters;
 
 	/* MANIFEST versions that processes read by, 0 none; the last slot is
 	 * the opener's own. */
@@ -89,7 +108,13 @@ void shared_segment_drop(struct shared *shared, uint64_t number);
 /* Whether no slot reads by a version before this one. */
 bool shared_unpinned_before(struct shared *shared, uint64_t version);
 
-/* Bytes written to the live segments. */
+/* Bytes written to the live segments; used by their memtables. */
 uint64_t shared_journal_bytes(struct shared *shared);
+uint64_t shared_memtable_bytes(struct shared *shared);
+
+static inline void shared_count(_Atomic uint64_t *counter, uint64_t more)
+{
+	atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+}
 
 #endif

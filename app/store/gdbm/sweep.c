@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Letting go, once no reader goes by an older MANIFEST: files that it does
- * not name and segments that it does not need, with their memtables.
+ * Letting go, once no reader goes by an older MANIFEST: tables that it does
+ * not name, memtables of segments that it does not need, and those of the
+ * segments that are not kept as history either (retain.c).
  *
  * The folder is synced first: whoever put that MANIFEST in place may have been
  * killed before it did so, and a power cut must not bring back an older one
@@ -28,7 +29,7 @@ static bool is_needed(const struct gdbm_store *g, const char *name)
 	if (table_name_parse(name, &id))
 		return table_needed(&g->manifest, id);
 	if (journal_name_parse(name, &number))
-		return number >= g->manifest.first_segment;
+		return number >= atomic_load(&g->shared->history);
 	return true;
 }
 
@@ -47,6 +48,7 @@ static void drop_memtables(struct gdbm_store *g)
 	uint64_t n = atomic_load(&shared->oldest);
 
 	for (; n < g->manifest.first_segment; n++) {
+		retain_sealed(g, n);
 		shared_segment_drop(shared, n);
 		atomic_store(&shared->oldest, n + 1);
 	}
@@ -62,6 +64,7 @@ bool sweep_run(struct gdbm_store *g)
 	if (file_sync(g->dir, "data directory"))
 		return false;
 	drop_memtables(g);
+	retain_trim(g);
 	file_each(g->dir, remove_unneeded, g);
 	return true;
 }

@@ -15,6 +15,7 @@
  */
 #include <fcntl.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "store/gdbm/engine.h"
@@ -63,17 +64,34 @@ static enum err rewrite(int fd, const char *name, const struct segment *segment,
 	return err;
 }
 
+static void count_sync(struct shared_counters *counters, int64_t duration_us)
+{
+	uint64_t us = duration_us > 0 ? (uint64_t)duration_us : 0;
+
+	shared_count(&counters->syncs, 1);
+	shared_count(&counters->sync_us, us);
+	shared_count(&counters->sync_counts[store_sync_bucket(us)], 1);
+}
+
+void sync_publish(struct gdbm_store *g, uint64_t revision)
+{
+	atomic_store(&g->shared->durable, revision);
+	wake_ring(&g->shared->wake, g->changes.wake_fd);
+}
+
 enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died)
 {
 	struct segment *segment = shared_segment(g->shared, number);
 	uint64_t tail = atomic_load(&segment->tail);
 	char name[JOURNAL_NAME_SIZE];
+	int64_t begun_us;
 	int fd;
 	enum err err = engine_segment_fd(g, number, &fd);
 
 	journal_name(number, name);
 	if (!err && holder_died)
 		err = rewrite(fd, name, segment, tail);
+	begun_us = clock_monotonic_us();
 	if (!err)
 		err = file_sync_data(fd, name);
 	if (err) {
@@ -85,6 +103,7 @@ enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died)
 		return err;
 	}
 	segment->synced = tail;
+	count_sync(&g->shared->counters, clock_monotonic_us() - begun_us);
 	return ERR_OK;
 }
 
@@ -101,7 +120,7 @@ static enum err sync_locked(struct gdbm_store *g, bool holder_died)
 		return ERR_STOPPED;
 	err = sync_segment(g, number, holder_died);
 	if (!err)
-		atomic_store(&shared->durable, revision);
+		sync_publish(g, revision);
 	return err;
 }
 

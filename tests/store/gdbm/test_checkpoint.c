@@ -30,6 +30,7 @@ static void small_limits(struct store_conf *conf)
 	conf->table_max_bytes = 65536;
 	conf->checkpoint_idle_ms = 0;
 	conf->expiry_interval_ms = 0;
+	conf->history_bytes = 0;
 }
 
 static const struct contract_engine engine = { .name = "gdbm",

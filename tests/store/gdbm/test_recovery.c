@@ -31,6 +31,7 @@ static void small_limits(struct store_conf *conf)
 	conf->memtable_bytes = 65536;
 	conf->table_max_keys = 8;
 	conf->checkpoint_idle_ms = 0;
+	conf->history_bytes = 0;
 }
 
 static const struct contract_engine engine = { .name = "gdbm",

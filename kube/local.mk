@@ -19,9 +19,25 @@ check-containers:
 			$(PYTHON) $(srcdir)/$$test || status=1; \
 	done; exit $$status
 
+# The chart and the manifests, without a cluster; takes npm and the network.
+.PHONY: check-kube
+check-kube:
+	LIBRAPI_SOURCE_DIR=$(abs_srcdir) \
+		$(PYTHON) $(srcdir)/tests/kube/test_chart.py
+
+# The chart's schema has the settings that the program has.
+.PHONY: chart-settings
+chart-settings: all
+	$(PYTHON) $(srcdir)/%D%/settings app/librapi --write
+
 EXTRA_DIST += \
 	Containerfile \
 	%D%/image/base \
 	%D%/image/build \
 	%D%/image/init \
-	%D%/image/root
+	%D%/image/root \
+	%D%/README.md \
+	%D%/chart \
+	%D%/image/backup \
+	%D%/kustomize \
+	%D%/settings

@@ -168,7 +168,8 @@ end_to_end_tests = \
 	%D%/e2e/test_signals.py \
 	%D%/e2e/test_start.py \
 	%D%/e2e/test_transfer.py \
-	%D%/e2e/test_txn.py
+	%D%/e2e/test_txn.py \
+	%D%/kube/test_settings.py
 lint_tests = \
 	%D%/lint/format.py \
 	%D%/lint/layers.py \
@@ -176,15 +177,24 @@ lint_tests = \
 
 # Not a part of make check, but of make check-containers.
 container_tests = \
-	%D%/container/test_image.py
+	%D%/container/test_image.py \
+	%D%/container/test_pod.py
+
+# ... and of make check-kube.
+kube_tests = \
+	%D%/kube/package-lock.json \
+	%D%/kube/package.json \
+	%D%/kube/test_chart.py \
+	%D%/kube/validate.mjs
 
 python_helpers = \
 	%D%/container/container.py \
+	%D%/kube/kube.py \
 	%D%/e2e/librapi.py \
 	%D%/lint/lint.py
 
 dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests)
-EXTRA_DIST += $(python_helpers) $(container_tests)
+EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests)
 
 if TESTS_POSSIBLE
 check_LIBRARIES += %D%/libtests.a

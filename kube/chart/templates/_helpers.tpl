@@ -1,0 +1,72 @@
+{{/* SPDX-License-Identifier: GPL-3.0-or-later */}}
+
+{{- define "librapi.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "librapi.selector" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "librapi.labels" -}}
+{{ include "librapi.selector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "librapi.image" -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+
+{{- define "librapi.claim" -}}
+{{- default (include "librapi.fullname" .) .Values.persistence.existingClaim -}}
+{{- end -}}
+
+{{- define "librapi.backupClaim" -}}
+{{- default (printf "%s-backup" (include "librapi.fullname" .)) .Values.backup.existingClaim -}}
+{{- end -}}
+
+{{- define "librapi.secret" -}}
+{{- default (include "librapi.fullname" .) .Values.access.existingSecret -}}
+{{- end -}}
+
+{{/* What pod security "restricted" asks of a container. */}}
+{{- define "librapi.confined" -}}
+allowPrivilegeEscalation: false
+capabilities:
+  drop: [ALL]
+readOnlyRootFilesystem: true
+{{- end -}}
+
+{{- define "librapi.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/* What the schema can't say in a sentence. */}}
+{{- define "librapi.validate" -}}
+{{- $engine := default "gdbm" .Values.settings.engine -}}
+{{- if and (gt (int .Values.replicas) 1) (has $engine (list "gdbm" "memory")) -}}
+{{- fail (printf "replicas is %d, but engine %s has one process own its data: replicas must be 1 (or 0 to stop)" (int .Values.replicas) $engine) -}}
+{{- end -}}
+{{- if .Values.autoscaling -}}
+{{- fail (printf "autoscaling is set, but engine %s has one process own its data and can't be scaled out; give app.resources more instead" $engine) -}}
+{{- end -}}
+{{- if and (eq $engine "memory") .Values.persistence.enabled -}}
+{{- fail "engine memory keeps nothing: set persistence.enabled=false, or another engine" -}}
+{{- end -}}
+{{- end -}}

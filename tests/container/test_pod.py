@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""
+The pod, for real: what the chart and kustomize make of it runs under `podman
+kube play`, is replaced, and is killed, and the data stays.
+
+podman does not know Recreate; replacing a pod is what it would do: the old one
+goes, then the new one comes, on the same claim.
+"""
+
+import json
+import os
+import sys
+
+import container
+import librapi
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                os.pardir, "kube"))
+
+import kube     # found by the line above
+
+# What podman makes a pod of; the rest it passes over.
+KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim", "Deployment")
+NO_ACCESS = ["--set", "access.enabled=false"]
+
+
+def chart(version, *arguments):
+    return kube.documents(kube.template(
+        "--set-string", "image.repository=localhost/librapi-test",
+        "--set-string", "image.tag=" + version, *arguments).stdout)
+
+
+def manifests(version):
+    text = kube.kustomize("microk8s")
+    assert "localhost/librapi:0.1.0" in text
+    return kube.documents(text.replace(
+        "localhost/librapi:0.1.0", "localhost/librapi-test:" + version))
+
+
+class Pod(librapi.TestCase):
+    def setUp(self):
+        self.text = None
+        self.addCleanup(self.remove)
+        container.podman("volume", "rm", "-f", "librapi", check=False)
+
+    def play(self, docs):
+        """Make the pod that the manifests tell of; claims that are there
+        already stay as they are."""
+        claims = container.podman("volume", "ls", "-q").split()
+        docs = [doc for doc in docs if doc["kind"] in KINDS
+                and not (doc["kind"] == "PersistentVolumeClaim"
+                         and doc["metadata"]["name"] in claims)]
+        # There is no network to publish a port to.
+        for doc in docs:
+            if doc["kind"] == "Deployment":
+                for one in doc["spec"]["template"]["spec"]["containers"]:
+                    one.pop("ports", None)
+        # JSON is YAML.
+        self.text = "\n---\n".join(json.dumps(doc) for doc in docs)
+        container.podman("kube", "play", "--network=host", "-",
+                         stdin=self.text)
+        container.wait_ready()
+
+    def down(self):
+        container.podman("kube", "down", "-", stdin=self.text)
+
+    def remove(self):
+        for pod in container.podman("pod", "ls", "-q", "--filter",
+                                    "name=librapi-pod").split():
+            container.podman("pod", "rm", "-f", "-t", "0", pod, check=False)
+        container.podman("volume", "rm", "-f", "librapi", check=False)
+
+    def update(self, docs):
+        self.down()
+        self.play(docs)
+
+    def storm_over(self, what, change):
+        storm = container.Storm()
+        storm.wait_for(100)
+        change()
+        storm.wait_for(100)
+        without = storm.stop()
+        container.say(f"{what}: {without * 1000:.0f} ms without service, "
+                      f"{sum(storm.acknowledged)} writes acknowledged")
+        self.assertEqual(storm.lost(), [])
+
+    def put_and_get(self):
+        large = os.urandom(3 << 20)
+        for key, value in (("small", b"x"), ("large", large)):
+            target = "/v1/kv/" + key
+            self.assertIn(container.request("PUT", target, value).status,
+                          (201, 204))
+            self.assertEqual(container.request("GET", target).body, value)
+
+    def test_the_charts_pod_serves_and_an_update_keeps_the_data(self):
+        old, new = container.VERSIONS
+        self.play(chart(old, *NO_ACCESS, "--set",
+                        "settings.value-max-bytes=4000000"))
+        about = container.request("GET", "/v1").json
+        self.assertEqual(about["version"], old)
+        self.assertEqual(about["limits"]["value_bytes"], 4000000)
+        self.put_and_get()
+        self.update(chart(new, *NO_ACCESS))
+        about = container.request("GET", "/v1").json
+        self.assertEqual(about["version"], new)
+        self.assertEqual(container.request("GET", "/v1/kv/small").body, b"x")
+
+    def test_the_plain_manifests_make_such_a_pod_too(self):
+        if not kube.kustomizer():
+            self.skipTest("no kubectl 1.21 or later")
+        self.play(manifests(container.VERSIONS[0]))
+        self.put_and_get()
+
+    def test_an_update_in_a_storm_of_writes_loses_nothing(self):
+        old, new = (chart(version, *NO_ACCESS)
+                    for version in container.VERSIONS)
+        self.play(old)
+        self.storm_over("update of the pod", lambda: self.update(new))
+
+    def test_a_killed_pod_loses_nothing(self):
+        docs = chart(container.VERSIONS[0], *NO_ACCESS)
+        self.play(docs)
+
+        def kill():
+            container.podman("pod", "kill", "-s", "KILL", "librapi-pod-0")
+            self.update(docs)
+        self.storm_over("SIGKILL of the pod", kill)
+
+
+if __name__ == "__main__":
+    kube.setup()
+    container.main()

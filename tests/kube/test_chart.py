@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The chart and the manifests, as far as that goes without a cluster."""
+
+import base64
+import copy
+import hashlib
+import os
+import re
+import unittest
+
+import kube
+import librapi
+
+MICROK8S = "--values=" + os.path.join(kube.CHART, "values-microk8s.yaml")
+
+# Each takes another way through the templates.
+MATRIX = [
+    {},
+    {"replicas": 0},
+    {"image.tag": "1.2.3", "image.repository": "registry.example/librapi",
+     "image.pullPolicy": "Always", "imagePullSecrets[0].name": "pull"},
+    {"access.enabled": "false"},
+    {"access.existingSecret": "tokens"},
+    {"persistence.enabled": "false"},
+    {"persistence.enabled": "false", "settings.engine": "memory"},
+    {"persistence.existingClaim": "mine"},
+    {"persistence.storageClass": "fast", "persistence.size": "100Gi"},
+    {"settings.workers": 4, "settings.value-max-bytes": 10000000,
+     "settings.require-conditions": "true", "settings.log-level": "debug"},
+    {"ingress.enabled": "false", "service.type": "NodePort"},
+    {"ingress.className": "nginx", "ingress.tls.enabled": "true",
+     "ingress.annotations.a": "b"},
+    {"networkPolicy.enabled": "true"},
+    {"networkPolicy.enabled": "true",
+     "networkPolicy.from[0].podSelector.matchLabels.app": "client"},
+    {"podDisruptionBudget.enabled": "true"},
+    {"serviceMonitor.enabled": "true", "serviceMonitor.labels.team": "a"},
+    {"serviceMonitor.enabled": "true", "access.enabled": "false"},
+    {"backup.enabled": "true"},
+    {"backup.enabled": "true", "backup.existingClaim": "mine",
+     "access.existingSecret": "tokens", "backup.storageClass": "slow"},
+    {"nameOverride": "kv", "fullnameOverride": "store",
+     "podAnnotations.a": "b", "nodeSelector.disk": "ssd",
+     "tolerations[0].operator": "Exists",
+     "service.annotations.a": "b", "web.bind": "[::]"},
+]
+
+REFUSED = [
+    ({"replicas": 2}, "engine gdbm has one process own its data: "
+                      "replicas must be 1"),
+    ({"replicas": -1}, "replicas: Must be greater than or equal to 0"),
+    ({"autoscaling.enabled": "true"}, "can't be scaled out"),
+    ({"settings.engine": "memory"}, "engine memory keeps nothing"),
+    ({"settings.engine": "etcd"}, "settings.engine"),
+    ({"settings.workers": 65}, "settings.workers: Must be less than or "
+                               "equal to 64"),
+    ({"settings.worker": 1}, "Additional property worker is not allowed"),
+    ({"settings.data-dir": "/x"}, "data-dir is not allowed"),
+    ({"persistance.size": "1Gi"}, "persistance is not allowed"),
+    ({"persistence.size": "big"}, "persistence.size"),
+    ({"image.tag": "latest"}, "image.tag"),
+    ({"service.type": "None"}, "service.type"),
+    ({"service.port": 0}, "service.port"),
+    ({"ingress.host": "Not A Host"}, "ingress.host"),
+    ({"backup.schedule": "daily"}, "backup.schedule"),
+    ({"backup.keep": 0}, "backup.keep"),
+]
+
+# What helm adds, and what only an upgrade or an uninstallation needs.
+OF_HELM = ("helm.sh/chart", "app.kubernetes.io/managed-by",
+           "app.kubernetes.io/version", "helm.sh/resource-policy",
+           "checksum/settings")
+
+
+def without_helm(doc):
+    if isinstance(doc, list):
+        return [without_helm(item) for item in doc]
+    if not isinstance(doc, dict):
+        return doc
+    result = {name: without_helm(value) for name, value in doc.items()
+              if name not in OF_HELM}
+    # Nothing and an empty list, map or namespace mean the same.
+    return {name: value for name, value in result.items()
+            if value not in ([], {}) and name != "namespace"}
+
+
+class Chart(librapi.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        texts = [kube.template(*kube.sets(values)).stdout
+                 for values in MATRIX]
+        cls.text = "\n---\n".join(texts)
+        cls.all = kube.documents(cls.text)
+        cls.one = kube.by_kind(kube.documents(texts[0]))
+
+    def pods(self):
+        for doc in self.all:
+            if doc["kind"] == "Deployment":
+                yield doc["spec"]["template"]["spec"]
+            elif doc["kind"] == "CronJob":
+                job = doc["spec"]["jobTemplate"]["spec"]
+                yield job["template"]["spec"]
+
+    def test_helm_finds_nothing_to_say(self):
+        for values in ([], [MICROK8S]):
+            kube.run(kube.HELM, "lint", "--strict", kube.CHART, *values)
+
+    def test_kubernetes_would_take_every_document(self):
+        manifests = kube.kustomize("microk8s") if kube.kustomizer() else ""
+        kube.validate(self.text + "\n---\n" + manifests)
+
+    def test_what_kubernetes_would_refuse_is_found_here(self):
+        good = kube.template("--set", "backup.enabled=true").stdout
+        wrong = [re.sub(*change, good, count=1) for change in (
+            ("periodSeconds: 1\n", "periodSecond: 1\n"),
+            ("schedule: .*", "schedule: 5"),
+            ("restartPolicy: Never", "restart: Never"),
+            ("replicas: 1", "replicas: one"),
+            ("type: Recreate", "type: Replace"))]
+        done = kube.validate("\n---\n".join(wrong), check=False)
+        self.assertEqual(done.returncode, 1)
+        for found in ("periodSecond", "schedule must be", '"restart"',
+                      "replicas must be", '"Replace"'):
+            self.assertIn(found, done.stderr)
+
+    def test_nonsense_is_refused_with_a_sentence(self):
+        for values, sentence in REFUSED:
+            done = kube.template(*kube.sets(values), check=False)
+            self.assertNotEqual(done.returncode, 0, values)
+            self.assertIn(sentence, done.stderr, values)
+
+    def test_every_pod_is_confined_as_restricted_asks(self):
+        for pod in self.pods():
+            self.assertIs(pod["automountServiceAccountToken"], False)
+            security = pod["securityContext"]
+            self.assertIs(security["runAsNonRoot"], True)
+            self.assertEqual(security["runAsUser"], 10001)
+            self.assertEqual(security["fsGroup"], 10001)
+            self.assertEqual(security["seccompProfile"],
+                             {"type": "RuntimeDefault"})
+            for container in pod["containers"]:
+                self.assertEqual(container["securityContext"], {
+                    "allowPrivilegeEscalation": False,
+                    "capabilities": {"drop": ["ALL"]},
+                    "readOnlyRootFilesystem": True})
+                self.assertIn("memory", container["resources"]["limits"])
+                self.assertFalse(container["image"].endswith(":latest"))
+
+    def test_one_pod_after_the_other_has_the_data_and_only_in_app(self):
+        deployment = self.one["Deployment", "librapi"]["spec"]
+        self.assertEqual(deployment["strategy"], {"type": "Recreate"})
+        self.assertEqual(deployment["replicas"], 1)
+        app, web = deployment["template"]["spec"]["containers"]
+        self.assertIn("data", [m["name"] for m in app["volumeMounts"]])
+        self.assertNotIn("data", [m["name"] for m in web["volumeMounts"]])
+        claim = self.one["PersistentVolumeClaim", "librapi"]
+        self.assertEqual(claim["metadata"]["annotations"],
+                         {"helm.sh/resource-policy": "keep"})
+
+    def test_no_probe_kills_a_recovery(self):
+        spec = self.one["Deployment", "librapi"]["spec"]["template"]["spec"]
+        app, web = spec["containers"]
+        start = app["startupProbe"]
+        self.assertEqual(start["httpGet"]["path"], "/readyz")
+        self.assertGreaterEqual(
+            start["periodSeconds"] * start["failureThreshold"], 86400)
+        self.assertEqual(app["livenessProbe"]["httpGet"]["path"], "/livez")
+        self.assertEqual(web["readinessProbe"]["httpGet"]["path"],
+                         "/readyz")
+        self.assertIn("tcpSocket", web["livenessProbe"])
+
+    def test_the_token_made_is_the_one_in_the_file(self):
+        secret = self.one["Secret", "librapi"]
+        self.assertEqual(secret["metadata"]["annotations"],
+                         {"helm.sh/resource-policy": "keep"})
+        token, tokens = (base64.b64decode(secret["data"][name])
+                         for name in ("token", "tokens"))
+        self.assertGreaterEqual(len(token), 43)
+        self.assertEqual(tokens.decode().split(),
+                         [hashlib.sha256(token).hexdigest(), "admin"])
+
+    def test_settings_arrive_as_they_are_written(self):
+        self.assertEqual(
+            [doc["data"] for doc in self.all if doc["kind"] == "ConfigMap"
+             and "LIBRAPI_WORKERS" in doc["data"]],
+            [{"LIBRAPI_LISTEN": "unix:/run/librapi/librapi.sock",
+              "LIGHTTPD_BIND": "0.0.0.0", "LIBRAPI_WORKERS": "4",
+              "LIBRAPI_VALUE_MAX_BYTES": "10000000",
+              "LIBRAPI_REQUIRE_CONDITIONS": "true",
+              "LIBRAPI_LOG_LEVEL": "debug"}])
+
+    def test_other_settings_are_another_pod(self):
+        marks = {doc["spec"]["template"]["metadata"]["annotations"]
+                 ["checksum/settings"] for doc in self.all
+                 if doc["kind"] == "Deployment"
+                 and doc["metadata"]["name"] == "librapi"}
+        self.assertGreater(len(marks), 1)
+
+    def test_chart_and_program_have_one_version(self):
+        with open(os.path.join(librapi.SOURCE, "configure.ac"),
+                  encoding="utf-8") as f:
+            version = re.search(r"AC_INIT\(\[librapi\], \[(.*)\]\)",
+                                f.read())[1]
+        with open(os.path.join(kube.CHART, "Chart.yaml"),
+                  encoding="utf-8") as f:
+            self.assertIn(f'appVersion: "{version}"\n', f.read())
+
+    def agree(self, chart, manifests, extra):
+        chart = kube.by_kind(kube.documents(chart))
+        manifests = kube.by_kind(kube.documents(manifests))
+        for key in extra:
+            del manifests[key]
+        self.assertEqual(without_helm(copy.deepcopy(manifests)),
+                         without_helm(copy.deepcopy(chart)))
+
+    @unittest.skipUnless(kube.kustomizer(), "no kubectl 1.21 or later")
+    def test_the_plain_manifests_are_what_the_chart_makes(self):
+        self.agree(kube.template("--set",
+                                 "access.existingSecret=librapi").stdout,
+                   kube.kustomize("base"), [])
+
+    @unittest.skipUnless(kube.kustomizer(), "no kubectl 1.21 or later")
+    def test_and_so_are_those_for_microk8s(self):
+        self.agree(kube.template(MICROK8S).stdout,
+                   kube.kustomize("microk8s"),
+                   [("Namespace", "librapi"), ("StorageClass", "librapi")])
+
+
+if __name__ == "__main__":
+    kube.main()

@@ -133,6 +133,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/shared.c \
 	%D%/store/gdbm/shared.h \
 	%D%/store/gdbm/retain.c \
+	%D%/store/gdbm/snapshot.c \
 	%D%/store/gdbm/sweep.c \
 	%D%/store/gdbm/sync.c \
 	%D%/store/gdbm/table.c \

@@ -34,6 +34,7 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/store/contract_decide.c \
 	%D%/store/contract_prefix.c \
 	%D%/store/contract_read.c \
+	%D%/store/contract_snapshot.c \
 	%D%/store/gdbm/made.c \
 	%D%/store/gdbm/made.h \
 	%D%/store/model.c
@@ -85,6 +86,7 @@ unit_tests = \
 	%D%/store/gdbm/test_processes \
 	%D%/store/gdbm/test_recovery \
 	%D%/store/gdbm/test_retain \
+	%D%/store/gdbm/test_snapshot \
 	%D%/store/gdbm/test_table \
 	%D%/store/gdbm/test_table_faults \
 	%D%/store/gdbm/test_tablecheck \
@@ -137,6 +139,9 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h
 %C%_store_gdbm_test_retain_SOURCES = \
 	%D%/store/gdbm/test_retain.c \
+	%D%/fault.c %D%/fault.h
+%C%_store_gdbm_test_snapshot_SOURCES = \
+	%D%/store/gdbm/test_snapshot.c \
 	%D%/fault.c %D%/fault.h
 %C%_store_gdbm_test_table_faults_SOURCES = \
 	%D%/store/gdbm/test_table_faults.c \

@@ -71,6 +71,12 @@ enum err file_replace(int dir, const char *name, struct view data, mode_t mode);
 /* unlinkat(2); a file that is already gone is no failure. */
 enum err file_remove(int dir, const char *name);
 
+/* The same file under the same name in another folder, linkat(2). */
+enum err file_link(int from, const char *name, int to);
+
+/* Remove a folder with the files in it; one that is gone is no failure. */
+enum err file_remove_folder(int dir, const char *name);
+
 /* mkdir -p for one path; an existing folder is no failure. */
 enum err file_make_folder(const char *path, mode_t mode);
 

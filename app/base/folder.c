@@ -205,3 +205,30 @@ enum err file_each(int dir, enum err (*each)(void *arg, const char *name),
 	closedir(folder);
 	return err;
 }
+
+enum err file_link(int from, const char *name, int to)
+{
+	if (linkat(from, name, to, name, 0))
+		return log_errno("link-failed", name, errno);
+	return ERR_OK;
+}
+
+static enum err remove_in(void *arg, const char *name)
+{
+	return file_remove(*(const int *)arg, name);
+}
+
+enum err file_remove_folder(int dir, const char *name)
+{
+	int folder;
+	enum err err =
+		file_open_existing(dir, name, O_RDONLY | O_DIRECTORY, &folder);
+
+	if (err)
+		return err == ERR_NOT_FOUND ? ERR_OK : err;
+	err = file_each(folder, remove_in, &folder);
+	file_close(&folder, name);
+	if (!err && unlinkat(dir, name, AT_REMOVEDIR) && errno != ENOENT)
+		err = log_errno("remove-failed", name, errno);
+	return err;
+}

@@ -212,8 +212,6 @@ enum err store_snapshot(struct store *store, struct view prefix,
 
 	*snapshot = NULL;
 	*revision = 0;
-	if (!store->engine->snapshot)
-		return ERR_SYSTEM;
 	err = store->engine->snapshot(store, prefix, snapshot, revision);
 	if (!err)
 		(*snapshot)->value_max_bytes = store->value_max_bytes;

@@ -56,6 +56,54 @@ static void a_file_is_replaced_as_a_whole(void)
 	close(dir);
 }
 
+static void a_linked_file_outlives_its_first_name(void)
+{
+	int dir = open_tmpdir();
+	int folder;
+
+	CU_ASSERT_EQUAL(mkdirat(dir, "folder", 0700), 0);
+	CU_ASSERT_EQUAL(
+		file_open(dir, "folder", O_RDONLY | O_DIRECTORY, 0, &folder),
+		ERR_OK);
+	CU_ASSERT_EQUAL(file_replace(dir, "f", view_of("text"), 0640), ERR_OK);
+	CU_ASSERT_EQUAL(file_link(dir, "f", folder), ERR_OK);
+	CU_ASSERT_EQUAL(file_link(dir, "none", folder), ERR_ACCESS);
+	CU_ASSERT_EQUAL(file_link(dir, "f", folder), ERR_IO);
+	CU_ASSERT_EQUAL(file_remove(dir, "f"), ERR_OK);
+	CU_ASSERT(file_is(folder, "f", "text"));
+	close(folder);
+	CU_ASSERT_EQUAL(file_remove_folder(dir, "folder"), ERR_OK);
+	CU_ASSERT_FALSE(exists(dir, "folder"));
+	CU_ASSERT_EQUAL(file_remove_folder(dir, "folder"), ERR_OK);
+	CU_ASSERT_EQUAL(file_replace(dir, "f", view_of(""), 0640), ERR_OK);
+	CU_ASSERT_NOT_EQUAL(file_remove_folder(dir, "f"), ERR_OK);
+	CU_ASSERT(exists(dir, "f"));
+	close(dir);
+}
+
+static void a_file_is_cut_and_read_up_to_its_end(void)
+{
+	int dir = open_tmpdir();
+	char bytes[8] = "";
+	size_t got = 9;
+	int fd;
+
+	CU_ASSERT_EQUAL(file_replace(dir, "f", view_of("abcdef"), 0640),
+			ERR_OK);
+	CU_ASSERT_EQUAL(file_open(dir, "f", O_RDWR, 0, &fd), ERR_OK);
+	CU_ASSERT_EQUAL(file_truncate(fd, "f", 4), ERR_OK);
+	CU_ASSERT(file_is(dir, "f", "abcd"));
+	CU_ASSERT_EQUAL(file_read_some(fd, "f", bytes, 8, 1, &got), ERR_OK);
+	CU_ASSERT_EQUAL(got, 3);
+	CU_ASSERT_STRING_EQUAL(bytes, "bcd");
+	CU_ASSERT_EQUAL(file_read_some(fd, "f", bytes, 8, 4, &got), ERR_OK);
+	CU_ASSERT_EQUAL(got, 0);
+	CU_ASSERT_EQUAL(file_read_some(-1, "f", bytes, 8, 4, &got), ERR_IO);
+	close(fd);
+	CU_ASSERT_EQUAL(file_truncate(-1, "f", 4), ERR_IO);
+	close(dir);
+}
+
 /* Who has the old file open goes on reading the old one. */
 static void a_reader_keeps_the_file_that_was_replaced(void)
 {
@@ -349,6 +397,8 @@ int main(void)
 		HARNESS_TEST(what_can_not_be_a_folder_is_told),
 		HARNESS_TEST(every_failing_step_of_making_is_told),
 		HARNESS_TEST(each_entry_is_seen_once),
+		HARNESS_TEST(a_linked_file_outlives_its_first_name),
+		HARNESS_TEST(a_file_is_cut_and_read_up_to_its_end),
 		HARNESS_TEST(seeing_ends_at_the_first_failure),
 		HARNESS_TEST(a_file_without_a_name_is_in_no_folder),
 		HARNESS_TEST(where_it_needs_a_name_it_loses_it_at_once),

@@ -102,6 +102,11 @@ void a_listing_tells_all_of_a_record(void);
 void what_was_synced_is_there_after_a_reopen(void);
 void an_empty_store_can_be_reopened(void);
 
+/* contract_snapshot.c */
+void a_snapshot_stays_as_it_was(void);
+void a_snapshot_has_the_keys_of_its_prefix(void);
+void time_stands_still_in_a_snapshot(void);
+
 /* model.c: thousands of random operations against a simple model. */
 void random_operations_agree_with_a_model(void);
 

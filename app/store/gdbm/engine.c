@@ -18,6 +18,8 @@
 
 int64_t engine_wall_ms(const struct gdbm_store *g)
 {
+	if (g->frozen_ms)
+		return g->frozen_ms;
 	return g->conf.wall_ms ? g->conf.wall_ms() : clock_wall_ms();
 }
 
@@ -81,7 +83,7 @@ void engine_note_tables(struct gdbm_store *g)
 	atomic_store(&g->shared->tables, g->manifest.table_count);
 }
 
-static void engine_free(struct gdbm_store *g)
+void engine_free(struct gdbm_store *g)
 {
 	engine_close_files(g);
 	expiry_release(g);
@@ -170,6 +172,7 @@ static void engine_reap(struct store *store, unsigned slot)
 	struct gdbm_store *g = (struct gdbm_store *)store;
 
 	atomic_store(&g->shared->slots[slot], 0);
+	snapshot_sweep(g, slot);
 }
 
 static void engine_idle(struct store *store)
@@ -225,6 +228,7 @@ const struct store_engine store_gdbm_engine = {
 	.sync = sync_ticket,
 	.changes = changes_run,
 	.changes_fd = changes_fd,
+	.snapshot = snapshot_run,
 	.housekeep = checkpoint_housekeep,
 	.stats = engine_stats,
 	.check = verify_run,

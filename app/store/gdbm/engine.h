@@ -16,6 +16,7 @@
  *   sweep.c       letting go of what nobody reads any more
  *   retain.c      sealed segments that stay, as history
  *   changes.c     reading it: what was changed since
+ *   snapshot.c    the store as it is now, frozen
  *   expiry.c      expired keys to `expire` commits
  *   verify.c      `librapi check`
  *
@@ -79,6 +80,8 @@ struct gdbm_store {
 	struct manifest manifest; /* as this process has read it last */
 	struct tables tables;
 	struct segment_file files[SHARED_RING_MAX];
+	int64_t frozen_ms;     /* of a snapshot: its time; otherwise 0 */
+	uint64_t snapshots;    /* made by this process */
 	uint64_t last_segment; /* of the look that read_begin() began */
 	struct buf frame;      /* a frame being built */
 	struct buf current;    /* a record of a table that a commit looks at */
@@ -98,6 +101,9 @@ struct timespec engine_lock_deadline(const struct gdbm_store *g);
 /* engine.c: this process's own descriptor of a live segment. */
 enum err engine_segment_fd(struct gdbm_store *g, uint64_t number, int *fd);
 void engine_close_files(struct gdbm_store *g);
+
+/* engine.c: let go of everything, without a word to the data. */
+void engine_free(struct gdbm_store *g);
 
 /* engine.c: close what g->manifest does not need. */
 void engine_close_unneeded(struct gdbm_store *g);
@@ -260,6 +266,14 @@ enum err changes_run(struct store *store, uint64_t since,
 		     void *arg, uint64_t *next, uint64_t *oldest);
 int changes_fd(struct store *store, uint64_t since);
 void changes_release(struct gdbm_store *g);
+
+/* snapshot.c */
+enum err snapshot_run(struct store *store, struct view prefix,
+		      struct store **snapshot, uint64_t *revision);
+
+/* snapshot.c: remove the folders that a process, or any, has left behind. */
+void snapshot_sweep(struct gdbm_store *g, unsigned slot);
+void snapshot_sweep_all(struct gdbm_store *g);
 
 /* recovery.c: fill g->manifest and g->shared from the data directory. */
 enum err recovery_run(struct gdbm_store *g);

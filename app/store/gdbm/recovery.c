@@ -301,6 +301,7 @@ static void remove_unnamed(struct gdbm_store *g)
 {
 	file_remove(g->dir, JOURNAL_NEW_NAME);
 	file_remove(g->dir, MANIFEST_NAME ".tmp");
+	snapshot_sweep_all(g);
 	sweep_run(g);
 }
 

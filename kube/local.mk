@@ -19,11 +19,32 @@ check-containers:
 			$(PYTHON) $(srcdir)/$$test || status=1; \
 	done; exit $$status
 
+# librapi in the microk8s of this machine, and out again; the steps one by one
+# are mk8s-addons, mk8s-image and so on, as kube/mk8s tells.
+mk8s = $(srcdir)/%D%/mk8s $(srcdir) '$(IMAGE_VERSION)'
+
+.PHONY: librapi-in-mk8s librapi-off-mk8s
+librapi-in-mk8s:
+	$(mk8s) in
+
+librapi-off-mk8s:
+	DATA='$(DATA)' $(mk8s) off
+
+mk8s_steps = mk8s-addons mk8s-image mk8s-import mk8s-storage mk8s-namespace \
+	mk8s-install mk8s-hosts
+
+.PHONY: $(mk8s_steps)
+$(mk8s_steps):
+	$(mk8s) $(@:mk8s-%=%)
+
 # The chart and the manifests, without a cluster; takes npm and the network.
 .PHONY: check-kube
 check-kube:
-	LIBRAPI_SOURCE_DIR=$(abs_srcdir) \
-		$(PYTHON) $(srcdir)/tests/kube/test_chart.py
+	@status=0; for test in $(kube_tests); do \
+		echo "$$test"; \
+		LIBRAPI_SOURCE_DIR=$(abs_srcdir) \
+			$(PYTHON) $(srcdir)/$$test || status=1; \
+	done; exit $$status
 
 # The chart's schema has the settings that the program has.
 .PHONY: chart-settings
@@ -40,4 +61,5 @@ EXTRA_DIST += \
 	%D%/chart \
 	%D%/image/backup \
 	%D%/kustomize \
+	%D%/mk8s \
 	%D%/settings

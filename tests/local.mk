@@ -187,10 +187,8 @@ container_tests = \
 
 # ... and of make check-kube.
 kube_tests = \
-	%D%/kube/package-lock.json \
-	%D%/kube/package.json \
 	%D%/kube/test_chart.py \
-	%D%/kube/validate.mjs
+	%D%/kube/test_mk8s.py
 
 python_helpers = \
 	%D%/container/container.py \
@@ -199,7 +197,10 @@ python_helpers = \
 	%D%/lint/lint.py
 
 dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests)
-EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests)
+EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests) \
+	%D%/kube/package-lock.json \
+	%D%/kube/package.json \
+	%D%/kube/validate.mjs
 
 if TESTS_POSSIBLE
 check_LIBRARIES += %D%/libtests.a

@@ -17,6 +17,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/guard.h \
 	%D%/housekeeper.c \
 	%D%/housekeeper.h \
+	%D%/import_bolt.c \
+	%D%/import_bolt.h \
 	%D%/listener.c \
 	%D%/listener.h \
 	%D%/service.c \
@@ -57,6 +59,10 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/base/setting_rules.c \
 	%D%/base/sink.h \
 	%D%/base/view.c \
+	%D%/bolt/bolt.c \
+	%D%/bolt/bolt.h \
+	%D%/bolt/gob.c \
+	%D%/bolt/gob.h \
 	%D%/http/date.c \
 	%D%/http/date.h \
 	%D%/http/etag.c \

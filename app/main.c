@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guard.h"
+#include "import_bolt.h"
 #include "service.h"
 #include "store/store.h"
 #include "supervisor.h"
@@ -29,12 +30,14 @@ extern char **environ;
 struct source {
 	int argc;
 	char **argv;
+	const char *file; /* what the command works on, when it takes one */
 };
 
 struct command {
 	const char *name;
 	const char *about;
 	int (*run)(const struct conf *conf, struct source *source);
+	bool takes_file;
 };
 
 static enum err read_conf(void *arg, struct conf *conf, struct buf *message)
@@ -142,21 +145,43 @@ static int run_load(const struct conf *conf, struct source *source)
 	return with_store(conf, load);
 }
 
+static int run_import_bolt(const struct conf *conf, struct source *source)
+{
+	const struct store_conf store_conf = service_store_conf(conf);
+	struct store *store;
+	uint64_t count;
+	enum err err;
+
+	if (import_bolt_check(source->file, conf->value_max_bytes, &count) ||
+	    file_make_folder(conf->data_dir, SERVICE_FOLDER_MODE) ||
+	    store_open(&store_conf, &store))
+		return EXIT_FAILURE;
+	err = import_bolt_run(source->file, store, &count);
+	if (store_close(store) || err)
+		return EXIT_FAILURE;
+	printf("%s: %llu keys imported into %s\n", source->file,
+	       (unsigned long long)count, conf->data_dir);
+	return EXIT_SUCCESS;
+}
+
 static const struct command commands[] = {
 	{ "serve", "run the service (this is what no command means)",
-	  run_serve },
+	  .run = run_serve },
 	{ "check", "verify every file of a store that nobody serves",
-	  run_check },
-	{ "dump", "print such a store as JSON lines", run_dump },
+	  .run = run_check },
+	{ "dump", "print such a store as JSON lines", .run = run_dump },
 	{ "load", "put JSON lines from the standard input into such a store",
-	  run_load },
+	  .run = run_load },
+	{ "import-bolt",
+	  "put the data of the first librapi, FILE, into such a store",
+	  .run = run_import_bolt, .takes_file = true },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static int print_help(void)
 {
-	printf("Usage: librapi [COMMAND] [--SETTING=VALUE]...\n"
+	printf("Usage: librapi [COMMAND [FILE]] [--SETTING=VALUE]...\n"
 	       "\nA durable key/value store over HTTP, behind lighttpd.\n"
 	       "\nCommands:\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
@@ -186,6 +211,21 @@ static bool take_option(struct source *source, const char *option)
 		return true;
 	}
 	return false;
+}
+
+/* The file that stands behind the command; taken out. */
+static bool take_file(const struct command *command, struct source *source)
+{
+	if (!command->takes_file)
+		return true;
+	if (source->argc == 0 || source->argv[0][0] == '-') {
+		fprintf(stderr, "librapi: %s takes a FILE: librapi %s FILE\n",
+			command->name, command->name);
+		return false;
+	}
+	source->file = *source->argv++;
+	source->argc--;
+	return true;
 }
 
 /* The command that stands first; taken out.  NULL for an unknown one. */
@@ -240,7 +280,8 @@ static int flush_output(int status)
 
 int main(int argc, char *argv[])
 {
-	struct source source = { argc > 0 ? argc - 1 : 0, argv + 1 };
+	struct source source = { .argc = argc > 0 ? argc - 1 : 0,
+				 .argv = argv + 1 };
 	const struct command *command;
 
 	if (take_option(&source, "--help"))
@@ -250,7 +291,7 @@ int main(int argc, char *argv[])
 		return flush_output(EXIT_SUCCESS);
 	}
 	command = take_command(&source);
-	if (!command)
+	if (!command || !take_file(command, &source))
 		return EXIT_USAGE;
 	return flush_output(run(command, &source));
 }

@@ -56,6 +56,7 @@ unit_tests = \
 	%D%/base/test_random \
 	%D%/base/test_setting \
 	%D%/base/test_view \
+	%D%/bolt/test_bolt \
 	%D%/http/test_date \
 	%D%/http/test_etag \
 	%D%/http/test_json \
@@ -162,6 +163,7 @@ end_to_end_tests = \
 	%D%/e2e/test_concurrency.py \
 	%D%/e2e/test_errors.py \
 	%D%/e2e/test_http.py \
+	%D%/e2e/test_import_bolt.py \
 	%D%/e2e/test_keys.py \
 	%D%/e2e/test_kill.py \
 	%D%/e2e/test_listing.py \

@@ -13,6 +13,7 @@ import lint
 # What each folder of app/ may include.  http and store never meet.
 LAYERS = {
     "base": ["base"],
+    "bolt": ["bolt", "base"],
     "http": ["http", "base"],
     "store": ["store", "base"],
     "api": ["api", "http", "store", "base"],

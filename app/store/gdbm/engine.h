@@ -58,6 +58,7 @@ struct changes_place {
 };
 
 #define CHANGES_PLACES 16
+#define CHANGES_MARKS  2048
 
 struct changes {
 	int wake_fd; /* inherited by all processes */
@@ -65,6 +66,7 @@ struct changes {
 	char name[JOURNAL_NAME_SIZE];
 	struct journal_reader reader;
 	struct changes_place places[CHANGES_PLACES];
+	struct changes_place marks[CHANGES_MARKS];
 	uint64_t clock;
 };
 

@@ -4,6 +4,7 @@ lighttpdconfdir = $(sysconfdir)/librapi/lighttpd
 dist_lighttpdconf_DATA = \
 	%D%/common.conf \
 	%D%/connect.conf \
+	%D%/site.conf \
 	%D%/spawn.conf
 lighttpdconf_DATA = %D%/settings.sh
 
@@ -12,6 +13,17 @@ lighttpdconf_DATA = %D%/settings.sh
 		-e 's|@bindir[@]|$(bindir)|' \
 		-e 's|@datadir[@]|$(datadir)|' \
 		$(srcdir)/%D%/settings.sh.in >$@.tmp
+	$(AM_V_at)mv $@.tmp $@
+
+# For Debian's lighty-enable-mod, which wants a number before the name.
+debiandir = $(sysconfdir)/lighttpd/conf-available
+debian_DATA = %D%/50-librapi.conf
+
+%D%/50-librapi.conf: %D%/debian.conf.in Makefile
+	$(AM_V_GEN)$(SED) \
+		-e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+		-e 's|@lighttpdconfdir[@]|$(lighttpdconfdir)|' \
+		$(srcdir)/%D%/debian.conf.in >$@.tmp
 	$(AM_V_at)mv $@.tmp $@
 
 # lighttpd fixes the name, status and ".html"; the content is JSON.
@@ -46,8 +58,9 @@ $(errors_DATA): %D%/errors.txt %D%/errors.awk
 			$(srcdir)/%D%/errors.txt >$@.tmp
 	$(AM_V_at)mv $@.tmp $@
 
-CLEANFILES += %D%/settings.sh $(errors_DATA)
+CLEANFILES += %D%/50-librapi.conf %D%/settings.sh $(errors_DATA)
 EXTRA_DIST += \
+	%D%/debian.conf.in \
 	%D%/errors.awk \
 	%D%/errors.txt \
 	%D%/run \

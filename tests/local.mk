@@ -199,7 +199,7 @@ python_helpers = \
 	%D%/lint/lint.py
 
 dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests)
-EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests) \
+EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests) %D%/host/bare_host \
 	%D%/kube/package-lock.json \
 	%D%/kube/package.json \
 	%D%/kube/validate.mjs

@@ -2,10 +2,10 @@
 /*
  * GET /v1/export and POST /v1/import: the store as JSON lines (lines.h).
  *
- * Either is kept in a file without a name beside the store, from which it is
- * sent, or loaded.  So an export may last as long as its client likes, at one
- * revision, and holds nobody back; a body may be larger than memory, and one
- * that was cut off changes nothing.
+ * An export is of a snapshot: it may last as long as its client likes, at one
+ * revision, and holds nobody back.  An import is kept in a file without a name
+ * beside the store until all of it is there and has been checked: so a body
+ * may be larger than memory, and one that was cut off changes nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,98 +22,47 @@
 
 #define PIECE_BYTES (256u << 10)
 #define MODE_MAX    16 /* bytes of the parameter */
-#define SPOOL_NAME  "transfer.tmp"
+#define SPOOL_NAME  "import.tmp"
 
 static const char *const types[] = { "application/jsonl",
 				     "application/x-ndjson" };
 
-struct spool {
-	int fd;
-	int64_t size;
+struct outgoing {
+	struct store *snapshot;
+	struct view prefix; /* in `bytes` */
+	char bytes[STORE_KEY_MAX];
 };
 
-static enum err spool_write(void *arg, struct view bytes)
+static enum err outgoing_stream(void *arg, const struct sink *sink)
 {
-	struct spool *spool = arg;
-	enum err err = file_write_at(spool->fd, SPOOL_NAME, bytes.data,
-				     bytes.size, spool->size);
+	const struct outgoing *outgoing = arg;
+	uint64_t revision;
 
-	spool->size += (int64_t)bytes.size;
-	return err;
+	return lines_dump(outgoing->snapshot, outgoing->prefix, sink,
+			  &revision);
 }
 
-static enum err spool_send(void *arg, const struct sink *sink)
+static void outgoing_free(void *arg)
 {
-	const struct spool *spool = arg;
-	char *piece = malloc(PIECE_BYTES);
-	enum err err = piece ? ERR_OK : ERR_NO_MEMORY;
+	struct outgoing *outgoing = arg;
 
-	for (int64_t at = 0; !err && at < spool->size;) {
-		size_t size = spool->size - at < (int64_t)PIECE_BYTES
-				      ? (size_t)(spool->size - at)
-				      : PIECE_BYTES;
-
-		err = file_read_at(spool->fd, SPOOL_NAME, piece, size, at);
-		if (!err)
-			err = sink->put(sink->arg,
-					(struct view){ piece, size });
-		at += (int64_t)size;
-	}
-	free(piece);
-	return err;
+	if (outgoing->snapshot)
+		store_close(outgoing->snapshot);
+	free(outgoing);
 }
 
-static void spool_free(void *arg)
-{
-	struct spool *spool = arg;
-
-	file_close(&spool->fd, SPOOL_NAME);
-	free(spool);
-}
-
-static enum err spool_new(struct call *call, struct spool **out)
-{
-	struct spool *spool = calloc(1, sizeof(*spool));
-	enum err err;
-
-	*out = spool;
-	if (!spool)
-		return ERR_NO_MEMORY;
-	err = file_open_unnamed(call->api->conf->data_dir, SPOOL_NAME,
-				&spool->fd);
-	if (err) {
-		free(spool);
-		*out = NULL;
-	}
-	return err;
-}
-
-/* The whole export into a file, which is then what the response streams. */
-static enum err export_lines(struct call *call, struct view prefix,
-			     uint64_t *revision)
-{
-	struct response *response = call->response;
-	struct spool *spool;
-	struct sink sink = { .put = spool_write };
-	enum err err = spool_new(call, &spool);
-
-	if (err)
-		return err;
-	response->stream = spool_send;
-	response->stream_done = spool_free;
-	response->stream_arg = spool;
-	sink.arg = spool;
-	return lines_dump(call->api->store, prefix, &sink, revision);
-}
-
-/* HEAD is told what an export would be of now, without making it. */
-static uint64_t export_head(struct call *call)
+/* HEAD is told what an export would be of now, without a snapshot. */
+static enum err outgoing_open(struct call *call, struct outgoing *outgoing,
+			      uint64_t *revision)
 {
 	struct store_stats stats;
 
-	call->response->stream = spool_send;
+	if (call->request->method != METHOD_HEAD)
+		return store_snapshot(call->api->store, outgoing->prefix,
+				      &outgoing->snapshot, revision);
 	store_stats(call->api->store, &stats);
-	return stats.revision;
+	*revision = stats.revision;
+	return ERR_OK;
 }
 
 static void add_export_fields(struct call *call, const char *type,
@@ -132,20 +81,24 @@ static void add_export_fields(struct call *call, const char *type,
 
 enum err export_get(struct call *call)
 {
+	struct response *response = call->response;
 	int type = mediatype_choose(call->request->accept, types, 2);
-	char bytes[STORE_KEY_MAX];
-	struct view prefix;
+	struct outgoing *outgoing;
 	uint64_t revision;
-	enum err err = ERR_OK;
+	enum err err;
 
 	if (type < 0)
 		return ERR_NOT_ACCEPTABLE;
-	if (!call_bytes(call, "prefix", 0, sizeof(bytes), bytes, &prefix))
+	outgoing = calloc(1, sizeof(*outgoing));
+	if (!outgoing)
+		return ERR_NO_MEMORY;
+	response->stream = outgoing_stream;
+	response->stream_done = outgoing_free;
+	response->stream_arg = outgoing;
+	if (!call_bytes(call, "prefix", 0, sizeof(outgoing->bytes),
+			outgoing->bytes, &outgoing->prefix))
 		return ERR_INVALID;
-	if (call->request->method == METHOD_HEAD)
-		revision = export_head(call);
-	else
-		err = export_lines(call, prefix, &revision);
+	err = outgoing_open(call, outgoing, &revision);
 	if (!err)
 		add_export_fields(call, types[type], revision);
 	return err;

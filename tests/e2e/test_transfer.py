@@ -60,6 +60,11 @@ def private_memory(pid):
                    if line.startswith("Private_")) << 10
 
 
+def snapshots(service):
+    return [name for name in os.listdir(service.path("data"))
+            if name.startswith("snapshot")]
+
+
 class Writer(threading.Thread):
     """Puts keys of a small set, and keeps what each revision was."""
 
@@ -234,6 +239,25 @@ class Long(librapi.TestCase):
         found, _ = records(standing[0].receive().body)
         self.assertNotIn("small", found)
         self.assertEqual(len(found), LARGE // len(VALUE))
+        librapi.wait_until(lambda: not snapshots(service),
+                           "no snapshot is left behind")
+
+    def test_an_export_whose_process_dies_has_no_end(self):
+        service = self.service(transfers=1)
+        connection = service.connect()
+        for n in range(LARGE // len(VALUE)):
+            connection.request("PUT", f"/v1/kv/large/{n:03}", VALUE)
+        export = librapi.Connection(service.port)
+        export.send(b"GET /v1/export HTTP/1.1\r\nHost: x\r\n\r\n")
+        export.read_head()
+        self.assertTrue(snapshots(service))
+        for pid in service.children("transfer"):
+            os.kill(pid, signal.SIGKILL)
+        with self.assertRaises((ConnectionError, ValueError)):
+            export.read_chunks()
+        librapi.wait_until(lambda: not snapshots(service),
+                           "no snapshot is left behind")
+        self.assertEqual(service.get("/v1/export?prefix=none").status, 200)
 
 
 if __name__ == "__main__":

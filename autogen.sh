@@ -20,6 +20,7 @@ build_packages="
 # ... run; test.
 packages="$build_packages
 	lighttpd curl
+	lighttpd-mod-openssl openssl
 	libcunit1-dev python3 gdbmtool clang-format"
 
 die()

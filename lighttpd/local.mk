@@ -2,10 +2,13 @@
 
 lighttpdconfdir = $(sysconfdir)/librapi/lighttpd
 dist_lighttpdconf_DATA = \
+	%D%/accesslog.conf \
 	%D%/common.conf \
 	%D%/connect.conf \
+	%D%/options.sh \
 	%D%/site.conf \
-	%D%/spawn.conf
+	%D%/spawn.conf \
+	%D%/tls.conf
 lighttpdconf_DATA = %D%/settings.sh
 
 %D%/settings.sh: %D%/settings.sh.in Makefile

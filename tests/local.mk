@@ -174,6 +174,7 @@ end_to_end_tests = \
 	%D%/e2e/test_seed.py \
 	%D%/e2e/test_signals.py \
 	%D%/e2e/test_start.py \
+	%D%/e2e/test_tls.py \
 	%D%/e2e/test_transfer.py \
 	%D%/e2e/test_txn.py \
 	%D%/kube/test_settings.py

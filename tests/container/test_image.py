@@ -137,6 +137,57 @@ class Image(librapi.TestCase):
         container.wait_ready()
         self.assertEqual(self.get("a"), b"x")
 
+    def test_backups_can_be_loaded_and_the_oldest_goes(self):
+        self.start(container.NEW)
+        values = {f"key/{n}": os.urandom(n) for n in range(100)}
+        for key, value in values.items():
+            self.put(key, value)
+        for volume in ("-backup", "-restored"):
+            self.addCleanup(container.podman, "volume", "rm", "-f",
+                            self.name + volume, check=False)
+
+        def tool(*command):
+            return container.podman(
+                "run", "--rm", *CONFINED, "--tmpfs=/tmp",
+                "-v", self.name + "-backup:/var/lib/librapi",
+                "-v", self.name + "-restored:/restored:U",
+                "-e", "FOLDER=/var/lib/librapi", "-e", "KEEP=2",
+                "-e", f"URL=http://127.0.0.1:{container.PORT}",
+                container.NEW, *command)
+        names = []
+        for _ in range(3):
+            told = tool("/usr/libexec/librapi/backup")
+            names.append(told.split("/")[-1].split(",")[0])
+            time.sleep(1)       # the name has the second
+        self.assertEqual(tool("ls", "/var/lib/librapi").split(), names[1:])
+        tool("sh", "-c", f"zcat /var/lib/librapi/{names[2]} | librapi load "
+                         "--data-dir=/restored/data")
+        container.podman("rm", "-f", "-t", "30", self.name)
+        self.start(container.NEW, name="-again", options=[
+            "-v", self.name + "-restored:/restored",
+            "-e", "LIBRAPI_DATA_DIR=/restored/data"])
+        self.assertEqual({key: self.get(key) for key in values}, values)
+
+    def test_a_backup_without_the_service_leaves_nothing_behind(self):
+        with self.assertRaises(AssertionError):
+            container.podman(
+                "run", "--rm", *CONFINED, "--tmpfs=/tmp",
+                "-v", self.name + ":/var/lib/librapi",
+                "-e", "FOLDER=/var/lib/librapi", "-e", "KEEP=2",
+                "-e", f"URL=http://127.0.0.1:{container.PORT}",
+                container.NEW, "/usr/libexec/librapi/backup")
+        self.assertEqual(container.podman(
+            "run", "--rm", *CONFINED,
+            "-v", self.name + ":/var/lib/librapi",
+            container.NEW, "ls", "-A", "/var/lib/librapi"), "")
+
+    def test_the_access_log_goes_where_the_log_goes(self):
+        self.start(container.NEW,
+                   options=["-e", "LIGHTTPD_ACCESS_LOG=/dev/stderr"])
+        self.get("seen")
+        container.podman("stop", "-t", "30", self.name)
+        self.assertIn('request="GET /v1/kv/seen HTTP/1.1"', self.log())
+
     def test_a_newer_image_has_the_data_of_the_older(self):
         self.start(container.OLD)
         values = {f"key/{n}": os.urandom(n) for n in range(200)}

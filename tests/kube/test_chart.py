@@ -43,7 +43,8 @@ MATRIX = [
     {"nameOverride": "kv", "fullnameOverride": "store",
      "podAnnotations.a": "b", "nodeSelector.disk": "ssd",
      "tolerations[0].operator": "Exists",
-     "service.annotations.a": "b", "web.bind": "[::]"},
+     "service.annotations.a": "b", "web.bind": "[::]",
+     "web.accessLog": "true"},
 ]
 
 REFUSED = [

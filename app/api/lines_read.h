@@ -5,9 +5,24 @@
 
 #include <stdio.h>
 
-#include "base/buf.h"
+#include "http/json_tree.h"
 
-struct json_object;
+/* The members that mean something; others are passed over. */
+enum line_member {
+	LINE_LIBRAPI,
+	LINE_PREFIX,
+	LINE_PREFIX64,
+	LINE_KEY,
+	LINE_KEY64,
+	LINE_TYPE,
+	LINE_TYPE64,
+	LINE_VALUE,
+	LINE_VALUE64,
+	LINE_EXPIRES,
+	LINE_COUNT,
+	LINE_CRC32C,
+	LINE_MEMBERS
+};
 
 struct lines_reader {
 	FILE *in;
@@ -26,11 +41,15 @@ struct lines_reader {
 	bool outside;        /* refused for a key that has not the prefix */
 	struct buf message;  /* why it was refused */
 
-	struct buf line;  /* with its end */
+	struct buf chunk; /* of the input; what is before chunk_at is used */
+	size_t chunk_at;
+	struct view line; /* with its end, in `chunk` */
 	struct buf bytes; /* key, type and value */
 	struct buf last;  /* the key before, when ordered */
 	uint32_t crc;     /* of the lines before it */
-	struct json_object *json;
+
+	struct json_tree tree;        /* of the line */
+	size_t members[LINE_MEMBERS]; /* nodes of the values, 0: absent */
 };
 
 /*

@@ -60,12 +60,19 @@ static enum json_kind kind_of(char first)
 	}
 }
 
+/* By memchr(3), which is many times as fast as a loop of ours. */
 static void pass_string(struct reader *r)
 {
-	r->p++;
-	while (*r->p != '"')
-		r->p += *r->p == '\\' ? 2 : 1;
-	r->p++;
+	const char *p = r->p + 1;
+	const char *quote = memchr(p, '"', (size_t)(r->end - p));
+	const char *escape;
+
+	while ((escape = memchr(p, '\\', (size_t)(quote - p)))) {
+		p = escape + 2;
+		if (p > quote)
+			quote = memchr(p, '"', (size_t)(r->end - p));
+	}
+	r->p = quote + 1;
 }
 
 /* A number, or one of the three words. */
@@ -130,6 +137,8 @@ enum err json_tree_read(struct json_tree *tree, struct view text,
 	};
 	enum err err = json_check(text, error);
 
+	tree->count = 0;
+	arena_release(&tree->strings);
 	if (err)
 		return err;
 	if (text.size > UINT32_MAX)

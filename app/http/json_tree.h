@@ -45,7 +45,9 @@ struct json_tree {
 
 /*
  * Read a text, which has to outlive the tree.  As json_check(), and
- * ERR_NO_MEMORY; json_tree_release() is allowed after any result.
+ * ERR_NO_MEMORY; json_tree_release() is allowed after any result.  A tree may
+ * read one text after the other: the one before is then gone, and its memory
+ * is used again.
  */
 enum err json_tree_read(struct json_tree *tree, struct view text,
 			struct json_error *error);

@@ -11,6 +11,7 @@
 
 #define OPS_MAX      512
 #define BYTES_MAX    (4u << 20)
+#define SYNC_BYTES   (1u << 20)
 #define BUSY_TURNS   300 /* of asking again, before a commit gives up */
 #define BUSY_WAIT_MS 100
 
@@ -51,7 +52,15 @@ static enum err commit_once(struct bulk *bulk, struct store_batch *batch)
 		wait_for_room(bulk);
 		err = store_commit(bulk->store, batch, &ticket);
 	}
-	return err ? err : store_sync(bulk->store, ticket);
+	if (!err)
+		bulk->ticket = ticket;
+	return err;
+}
+
+static enum err sync_all(struct bulk *bulk)
+{
+	bulk->unsynced_bytes = 0;
+	return store_sync(bulk->store, bulk->ticket);
 }
 
 static void count(struct bulk *bulk, const struct store_batch *batch)
@@ -85,7 +94,7 @@ static enum err commit(struct bulk *bulk, struct store_op *ops, size_t op_count)
 	return err;
 }
 
-enum err bulk_flush(struct bulk *bulk)
+static enum err commit_waiting(struct bulk *bulk)
 {
 	const char *bytes = bulk->bytes.data;
 	struct store_op *ops;
@@ -111,10 +120,22 @@ enum err bulk_flush(struct bulk *bulk)
 	err = commit(bulk, ops, bulk->op_count);
 	free(ops);
 	bulk->op_count = 0;
+	bulk->unsynced_bytes += bulk->bytes.size;
 	buf_clear(&bulk->bytes);
+	if (err)
+		sync_all(bulk); /* what is in is told to the user */
+	else if (bulk->unsynced_bytes >= SYNC_BYTES)
+		err = sync_all(bulk);
 	if (!err && bulk->alone)
 		store_housekeep(bulk->store, 0);
 	return err;
+}
+
+enum err bulk_flush(struct bulk *bulk)
+{
+	enum err err = commit_waiting(bulk);
+
+	return err ? err : sync_all(bulk);
 }
 
 static enum err make_room(struct bulk *bulk)
@@ -140,7 +161,7 @@ static enum err added(struct bulk *bulk)
 	if (bulk->op_count < bulk->ops_max &&
 	    bulk->bytes.size < bulk->bytes_max)
 		return ERR_OK;
-	return bulk_flush(bulk);
+	return commit_waiting(bulk);
 }
 
 enum err bulk_put(struct bulk *bulk, struct view key, struct view type,

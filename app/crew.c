@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "housekeeper.h"
+#include "watcher.h"
 #include "worker.h"
 
 static const struct role role_worker = { "worker", worker_run };

@@ -7,6 +7,8 @@ bin_PROGRAMS += %D%/librapi
 # All but main(), so that tests and fuzzers link what the program runs.
 noinst_LIBRARIES += %D%/liblibrapi.a
 %C%_liblibrapi_a_SOURCES = \
+	%D%/audience.c \
+	%D%/audience.h \
 	%D%/child.c \
 	%D%/child.h \
 	%D%/crew.c \
@@ -23,8 +25,12 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/listener.h \
 	%D%/service.c \
 	%D%/service.h \
+	%D%/stream.c \
+	%D%/stream.h \
 	%D%/supervisor.c \
 	%D%/supervisor.h \
+	%D%/watcher.c \
+	%D%/watcher.h \
 	%D%/worker.c \
 	%D%/worker.h \
 	%D%/base/arena.c \
@@ -85,6 +91,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/http/response.h \
 	%D%/http/route.c \
 	%D%/http/route.h \
+	%D%/http/sse.c \
+	%D%/http/sse.h \
 	%D%/http/uri.c \
 	%D%/http/uri.h \
 	%D%/http/utf8.c \
@@ -170,6 +178,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/lines_read.c \
 	%D%/api/lines_read.h \
 	%D%/api/patch.c \
+	%D%/api/news.c \
+	%D%/api/news.h \
 	%D%/api/rollup.c \
 	%D%/api/rollup.h \
 	%D%/api/seed.c \
@@ -178,4 +188,6 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/transfer.c \
 	%D%/api/txn.c \
 	%D%/api/txn.h \
-	%D%/api/txn_read.c
+	%D%/api/txn_read.c \
+	%D%/api/watch.c \
+	%D%/api/watch.h

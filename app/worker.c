@@ -313,8 +313,3 @@ int transfer_run(const struct service *service)
 {
 	return run(service, &service->listen_fds[LISTEN_TRANSFER], 1, 1);
 }
-
-int watcher_run(const struct service *service)
-{
-	return run(service, &service->listen_fds[LISTEN_WATCH], 1, 1);
-}

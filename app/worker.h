@@ -15,8 +15,7 @@
  */
 int worker_run(const struct service *service);
 
-/* The same for the other sockets, one request at a time. */
+/* The same for the socket of transfers, one request at a time. */
 int transfer_run(const struct service *service);
-int watcher_run(const struct service *service);
 
 #endif

@@ -26,6 +26,8 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/api/client.h \
 	%D%/harness.c \
 	%D%/harness.h \
+	%D%/peer.c \
+	%D%/peer.h \
 	%D%/store/cases.h \
 	%D%/store/contract.c \
 	%D%/store/contract.h \
@@ -69,6 +71,7 @@ unit_tests = \
 	%D%/http/test_request \
 	%D%/http/test_response \
 	%D%/http/test_route \
+	%D%/http/test_sse \
 	%D%/http/test_uri \
 	%D%/http/test_utf8 \
 	%D%/store/test_memory \
@@ -100,15 +103,19 @@ unit_tests = \
 	%D%/api/test_health \
 	%D%/api/test_lines \
 	%D%/api/test_memory \
+	%D%/api/test_news \
 	%D%/api/test_patch \
 	%D%/api/test_rollup \
 	%D%/api/test_seed \
 	%D%/api/test_serve \
 	%D%/api/test_transfer \
 	%D%/api/test_txn \
+	%D%/api/test_watch \
 	%D%/test_child \
 	%D%/test_harness \
 	%D%/test_listener \
+	%D%/test_stream \
+	%D%/test_watcher \
 	%D%/test_worker
 
 %C%_base_test_arena_SOURCES = \
@@ -150,6 +157,9 @@ unit_tests = \
 %C%_api_test_transfer_SOURCES = \
 	%D%/api/test_transfer.c \
 	%D%/fault.c %D%/fault.h
+%C%_api_test_watch_SOURCES = \
+	%D%/api/test_watch.c \
+	%D%/fault.c %D%/fault.h
 %C%_api_test_memory_SOURCES = \
 	%D%/api/test_memory.c \
 	%D%/fault.c %D%/fault.h
@@ -177,6 +187,7 @@ end_to_end_tests = \
 	%D%/e2e/test_tls.py \
 	%D%/e2e/test_transfer.py \
 	%D%/e2e/test_txn.py \
+	%D%/e2e/test_watch.py \
 	%D%/kube/test_settings.py
 lint_tests = \
 	%D%/lint/format.py \

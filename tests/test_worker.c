@@ -6,27 +6,21 @@
  */
 #include "worker.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "harness.h"
+#include "peer.h"
 
 #define VALUE_MAX  65536
 #define TIMEOUT_MS 1000 /* request-timeout-ms of the worker */
-
-/* Record types and roles (FastCGI specification, section 8). */
-enum { BEGIN = 1, ABORT = 2, PARAMS = 4, STDIN = 5 };
-enum { RESPONDER = 1, AUTHORIZER = 2, FILTER = 3 };
-enum { KEEP_CONNECTION = 1 };
 
 static struct conf conf;
 
@@ -97,118 +91,7 @@ static void stop(struct fixture *f, int signal)
 
 static int dial(const struct fixture *f)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval timeout = { .tv_sec = 20 };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-		 f->listen[f->at] + sizeof("unix:") - 1);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-	CU_ASSERT_EQUAL_FATAL(
-		connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
-static void send_all(int fd, const struct buf *bytes)
-{
-	size_t sent = 0;
-
-	while (sent < bytes->size) {
-		ssize_t n = send(fd, bytes->data + sent, bytes->size - sent,
-				 MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return;
-		sent += (size_t)n;
-	}
-}
-
-static void record(struct buf *out, int type, struct view content)
-{
-	buf_add_char(out, 1);
-	buf_add_char(out, (char)type);
-	buf_add_char(out, 0);
-	buf_add_char(out, 1);
-	buf_add_char(out, (char)(content.size >> 8));
-	buf_add_char(out, (char)content.size);
-	buf_add_char(out, 0);
-	buf_add_char(out, 0);
-	buf_add_view(out, content);
-}
-
-static void begin(struct buf *out, int role, int flags)
-{
-	const char body[8] = { 0, (char)role, (char)flags };
-
-	record(out, BEGIN, (struct view){ body, sizeof(body) });
-}
-
-static void param(struct buf *out, const char *name, const char *value)
-{
-	buf_add_char(out, (char)strlen(name));
-	buf_add_char(out, (char)strlen(value));
-	buf_add_string(out, name);
-	buf_add_string(out, value);
-}
-
-static void params(struct buf *out, const char *method, const char *target,
-		   const char *length)
-{
-	struct buf list = BUF_EMPTY;
-
-	param(&list, "REQUEST_METHOD", method);
-	param(&list, "REQUEST_URI", target);
-	if (length)
-		param(&list, "CONTENT_LENGTH", length);
-	record(out, PARAMS, buf_view(&list));
-	record(out, PARAMS, (struct view){ 0 });
-	buf_release(&list);
-}
-
-/* All of a body in records, and the record that ends it. */
-static void body(struct buf *out, struct view bytes)
-{
-	while (bytes.size > 0) {
-		size_t piece = bytes.size < 60000 ? bytes.size : 60000;
-
-		record(out, STDIN, (struct view){ bytes.data, piece });
-		bytes.data = (const char *)bytes.data + piece;
-		bytes.size -= piece;
-	}
-	record(out, STDIN, bytes);
-}
-
-static void whole_request(struct buf *out, const char *method,
-			  const char *target, struct view content)
-{
-	char length[24];
-
-	snprintf(length, sizeof(length), "%zu", content.size);
-	begin(out, RESPONDER, 0);
-	params(out, method, target, length);
-	body(out, content);
-}
-
-/* Everything until the worker closes; the records' headers stay in. */
-static void receive(int fd, struct buf *out)
-{
-	ssize_t n;
-
-	do {
-		buf_reserve(out, 65536);
-		n = recv(fd, out->data + out->size, 65536, 0);
-		if (n > 0)
-			out->size += (size_t)n;
-	} while (n > 0);
-	if (n < 0 && errno == EAGAIN)
-		CU_FAIL("the worker neither answers nor closes");
-	close(fd);
-}
-
-static bool answered(struct buf *answer, const char *text)
-{
-	return memmem(answer->data, answer->size, text, strlen(text));
+	return peer_dial(f->listen[f->at]);
 }
 
 /* Send what is in `bytes`, and see `expected` in what comes back. */
@@ -219,10 +102,10 @@ static bool exchange(const struct fixture *f, struct buf *bytes,
 	int fd = dial(f);
 	bool ok;
 
-	send_all(fd, bytes);
+	peer_send(fd, bytes);
 	shutdown(fd, SHUT_WR);
-	receive(fd, &answer);
-	ok = expected ? answered(&answer, expected) : !answer.size;
+	peer_receive(fd, &answer);
+	ok = expected ? peer_answered(&answer, expected) : !answer.size;
 	buf_release(&answer);
 	buf_release(bytes);
 	return ok;
@@ -234,7 +117,7 @@ static bool request(const struct fixture *f, const char *method,
 {
 	struct buf bytes = BUF_EMPTY;
 
-	whole_request(&bytes, method, target, content);
+	peer_request(&bytes, method, target, content);
 	return exchange(f, &bytes, expected);
 }
 
@@ -284,13 +167,13 @@ static void a_peer_that_would_keep_the_connection_is_closed_too(void)
 	int fd;
 
 	start(&f);
-	begin(&bytes, RESPONDER, KEEP_CONNECTION);
-	params(&bytes, "GET", "/livez", NULL);
-	body(&bytes, (struct view){ 0 });
+	peer_begin(&bytes, RESPONDER, KEEP_CONNECTION);
+	peer_params(&bytes, "GET", "/livez", NULL);
+	peer_body(&bytes, (struct view){ 0 });
 	fd = dial(&f);
-	send_all(fd, &bytes);
-	receive(fd, &answer);
-	CU_ASSERT(answered(&answer, "Status: 200 "));
+	peer_send(fd, &bytes);
+	peer_receive(fd, &answer);
+	CU_ASSERT(peer_answered(&answer, "Status: 200 "));
 	buf_release(&bytes);
 	buf_release(&answer);
 	stop(&f, CHILD_DRAIN);
@@ -330,19 +213,19 @@ static void all_that_is_pending_is_answered(void)
 		char target[32];
 
 		snprintf(target, sizeof(target), "/v1/kv/%d", i);
-		whole_request(&bytes, i % 3 ? "PUT" : "GET", target,
-			      view_of("x"));
+		peer_request(&bytes, i % 3 ? "PUT" : "GET", target,
+			     view_of("x"));
 		fds[i] = dial(&f);
-		send_all(fds[i], &bytes);
+		peer_send(fds[i], &bytes);
 		buf_release(&bytes);
 	}
 	start_worker(&f);
 	for (int i = 0; i < PEERS; i++) {
 		struct buf answer = BUF_EMPTY;
 
-		receive(fds[i], &answer);
-		CU_ASSERT(answered(&answer,
-				   i % 3 ? "Status: 201 " : "Status: 404 "));
+		peer_receive(fds[i], &answer);
+		CU_ASSERT(peer_answered(&answer, i % 3 ? "Status: 201 "
+						       : "Status: 404 "));
 		buf_release(&answer);
 	}
 	stop(&f, CHILD_DRAIN);
@@ -363,9 +246,9 @@ static void what_is_pending_when_it_has_to_leave_is_answered(void)
 		for (int i = 0; i < PEERS; i++) {
 			struct buf bytes = BUF_EMPTY;
 
-			whole_request(&bytes, "PUT", "/v1/kv/a", view_of("x"));
+			peer_request(&bytes, "PUT", "/v1/kv/a", view_of("x"));
 			fds[i] = dial(&f);
-			send_all(fds[i], &bytes);
+			peer_send(fds[i], &bytes);
 			buf_release(&bytes);
 		}
 		start_worker(&f);
@@ -373,8 +256,8 @@ static void what_is_pending_when_it_has_to_leave_is_answered(void)
 		for (int i = 0; i < PEERS; i++) {
 			struct buf answer = BUF_EMPTY;
 
-			receive(fds[i], &answer);
-			CU_ASSERT(answered(&answer, "Status: 20"));
+			peer_receive(fds[i], &answer);
+			CU_ASSERT(peer_answered(&answer, "Status: 20"));
 			buf_release(&answer);
 		}
 		stop(&f, signals[n]);
@@ -454,9 +337,9 @@ static void other_roles_are_not_served(void)
 	for (size_t i = 0; i < HARNESS_COUNT(roles); i++) {
 		struct buf bytes = BUF_EMPTY;
 
-		begin(&bytes, roles[i], 0);
-		params(&bytes, "GET", "/livez", NULL);
-		body(&bytes, (struct view){ 0 });
+		peer_begin(&bytes, roles[i], 0);
+		peer_params(&bytes, "GET", "/livez", NULL);
+		peer_body(&bytes, (struct view){ 0 });
 		CU_ASSERT(exchange(&f, &bytes, NULL));
 		CU_ASSERT(get(&f, "/livez", "Status: 200 "));
 	}
@@ -469,7 +352,7 @@ static void a_request_cut_off_anywhere_changes_nothing(void)
 	struct buf whole = BUF_EMPTY;
 
 	start(&f);
-	whole_request(&whole, "PUT", "/v1/kv/cut", view_of("0123456789"));
+	peer_request(&whole, "PUT", "/v1/kv/cut", view_of("0123456789"));
 	for (size_t size = 0; size < whole.size; size++) {
 		struct buf bytes = BUF_EMPTY;
 
@@ -487,9 +370,9 @@ static void a_body_shorter_than_said_changes_nothing(void)
 	struct buf bytes = BUF_EMPTY;
 
 	start(&f);
-	begin(&bytes, RESPONDER, 0);
-	params(&bytes, "PUT", "/v1/kv/short", "10");
-	body(&bytes, view_of("123456789"));
+	peer_begin(&bytes, RESPONDER, 0);
+	peer_params(&bytes, "PUT", "/v1/kv/short", "10");
+	peer_body(&bytes, view_of("123456789"));
 	CU_ASSERT(exchange(&f, &bytes, NULL));
 	CU_ASSERT(get(&f, "/v1/kv/short", "Status: 404 "));
 	stop(&f, CHILD_DRAIN);
@@ -501,9 +384,9 @@ static void of_a_body_longer_than_said_only_that_much_counts(void)
 	struct buf bytes = BUF_EMPTY;
 
 	start(&f);
-	begin(&bytes, RESPONDER, 0);
-	params(&bytes, "PUT", "/v1/kv/long", "3");
-	body(&bytes, view_of("abcdefghijklmnopqrstuvwxyz"));
+	peer_begin(&bytes, RESPONDER, 0);
+	peer_params(&bytes, "PUT", "/v1/kv/long", "3");
+	peer_body(&bytes, view_of("abcdefghijklmnopqrstuvwxyz"));
 	CU_ASSERT(exchange(&f, &bytes, "Status: 201 "));
 	CU_ASSERT(get(&f, "/v1/kv/long", "Content-Length: 3\r\n"));
 	stop(&f, CHILD_DRAIN);
@@ -520,9 +403,9 @@ static void a_length_that_is_no_number_is_refused(void)
 	for (size_t i = 0; i < HARNESS_COUNT(lengths); i++) {
 		struct buf bytes = BUF_EMPTY;
 
-		begin(&bytes, RESPONDER, 0);
-		params(&bytes, "PUT", "/v1/kv/bad", lengths[i]);
-		body(&bytes, view_of("x"));
+		peer_begin(&bytes, RESPONDER, 0);
+		peer_params(&bytes, "PUT", "/v1/kv/bad", lengths[i]);
+		peer_body(&bytes, view_of("x"));
 		CU_ASSERT(exchange(&f, &bytes, "Status: 400 "));
 	}
 	CU_ASSERT(get(&f, "/v1/kv/bad", "Status: 404 "));
@@ -552,10 +435,10 @@ static void a_request_that_is_aborted_changes_nothing(void)
 	struct buf bytes = BUF_EMPTY;
 
 	start(&f);
-	begin(&bytes, RESPONDER, 0);
-	params(&bytes, "PUT", "/v1/kv/aborted", "3");
-	record(&bytes, STDIN, view_of("ab"));
-	record(&bytes, ABORT, (struct view){ 0 });
+	peer_begin(&bytes, RESPONDER, 0);
+	peer_params(&bytes, "PUT", "/v1/kv/aborted", "3");
+	peer_record(&bytes, STDIN, view_of("ab"));
+	peer_record(&bytes, ABORT, (struct view){ 0 });
 	CU_ASSERT(exchange(&f, &bytes, NULL));
 	CU_ASSERT(get(&f, "/v1/kv/aborted", "Status: 404 "));
 	stop(&f, CHILD_DRAIN);
@@ -571,11 +454,11 @@ static void a_request_without_method_or_target_is_refused(void)
 		struct buf bytes = BUF_EMPTY;
 		struct buf list = BUF_EMPTY;
 
-		begin(&bytes, RESPONDER, 0);
-		param(&list, names[i], i ? "/livez" : "GET");
-		record(&bytes, PARAMS, buf_view(&list));
-		record(&bytes, PARAMS, (struct view){ 0 });
-		body(&bytes, (struct view){ 0 });
+		peer_begin(&bytes, RESPONDER, 0);
+		peer_param(&list, names[i], i ? "/livez" : "GET");
+		peer_record(&bytes, PARAMS, buf_view(&list));
+		peer_record(&bytes, PARAMS, (struct view){ 0 });
+		peer_body(&bytes, (struct view){ 0 });
 		CU_ASSERT(exchange(&f, &bytes, "Status: 400 "));
 		buf_release(&list);
 	}
@@ -590,9 +473,9 @@ static void a_peer_that_stalls_is_given_up(void)
 	int fd;
 
 	start(&f);
-	begin(&half, RESPONDER, 0);
+	peer_begin(&half, RESPONDER, 0);
 	fd = dial(&f);
-	send_all(fd, &half);
+	peer_send(fd, &half);
 	CU_ASSERT(get(&f, "/livez", "Status: 200 "));
 	CU_ASSERT(clock_monotonic_ms() - begun_ms < 10 * TIMEOUT_MS);
 	close(fd);
@@ -614,9 +497,9 @@ static void a_peer_that_does_not_wait_for_its_answer_hurts_nobody(void)
 		struct buf bytes = BUF_EMPTY;
 		int fd = dial(&f);
 
-		whole_request(&bytes, i % 2 ? "GET" : "PUT", "/v1/kv/a",
-			      view_of(i % 2 ? "" : "v"));
-		send_all(fd, &bytes);
+		peer_request(&bytes, i % 2 ? "GET" : "PUT", "/v1/kv/a",
+			     view_of(i % 2 ? "" : "v"));
+		peer_send(fd, &bytes);
 		close(fd);
 		buf_release(&bytes);
 	}

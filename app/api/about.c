@@ -11,10 +11,10 @@ static const struct link {
 } links[] = {
 	{ "self", "/v1" },          { "entry", "/v1/kv/{key}" },
 	{ "entries", "/v1/kv" },    { "txn", "/v1/txn" },
-	{ "export", "/v1/export" }, { "import", "/v1/import" },
-	{ "livez", "/livez" },      { "readyz", "/readyz" },
-	{ "datas", "/datas" },      { "data", "/datas/{key}" },
-	{ "health-check", "/hc" },
+	{ "watch", "/v1/watch" },   { "export", "/v1/export" },
+	{ "import", "/v1/import" }, { "livez", "/livez" },
+	{ "readyz", "/readyz" },    { "datas", "/datas" },
+	{ "data", "/datas/{key}" }, { "health-check", "/hc" },
 };
 
 static void add_text(struct buf *out, const char *name, const char *value)

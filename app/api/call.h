@@ -38,6 +38,7 @@ struct call {
 	char key_bytes[STORE_KEY_MAX];
 
 	uint64_t current; /* revision that ERR_CONDITION met; 0: absent */
+	uint64_t oldest;  /* least `since`, for ERR_GONE */
 	bool value;       /* answered with a value: may be stored by caches */
 	struct fault fault;
 };

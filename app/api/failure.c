@@ -53,6 +53,10 @@ static const struct failure failures[ERR_COUNT] = {
 			     "the value is no decimal number of 64 bits" },
 
 	[ERR_BUSY] = { 503, "busy", "Busy", "the store is busy; try again" },
+	[ERR_TOO_MANY_WATCHERS] = { 503, "too-many-watchers",
+				    "Too many watchers",
+				    "as many as there may be are waiting; try "
+				    "again" },
 	[ERR_DRAINING] = { 503, "draining", "Stopping",
 			   "the service is stopping" },
 	[ERR_FULL] = { 507, "storage-full", "Storage full",

@@ -26,6 +26,9 @@ enum err entries_delete(struct call *call);
 enum err export_get(struct call *call);
 enum err import_post(struct call *call);
 
+/* watch.c: changes as they happen */
+enum err watch_get(struct call *call);
+
 /* about.c */
 enum err about_get(struct call *call);
 

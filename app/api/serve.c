@@ -23,6 +23,8 @@ static const char *const list_query[] = { "prefix", "delimiter", "after",
 
 static const char *const export_query[] = { "prefix", NULL };
 static const char *const import_query[] = { "mode", "prefix", NULL };
+static const char *const watch_query[] = { "prefix", "since", "wait", "values",
+					   NULL };
 
 static const struct route routes[] = {
 	{ METHOD_GET, "/v1/kv/{key}", .serve = entry_get },
@@ -38,6 +40,7 @@ static const struct route routes[] = {
 	  .query = export_query },
 	{ METHOD_POST, "/v1/import", .serve = import_post,
 	  .query = import_query, .pieces = true },
+	{ METHOD_GET, "/v1/watch", .serve = watch_get, .query = watch_query },
 	{ METHOD_GET, "/v1", .serve = about_get },
 	{ METHOD_GET, "/livez", .serve = health_live },
 	{ METHOD_GET, "/readyz", .serve = health_ready },
@@ -147,8 +150,7 @@ static void add_error_fields(struct call *call, enum err err, int status)
 
 static void add_limit(struct buf *members, uint64_t limit)
 {
-	json_add_name(members, "limit");
-	buf_add_uint64(members, limit);
+	json_add_uint64(members, "limit", limit);
 }
 
 /* The value's URL among the routes that carry any bytes. */
@@ -171,6 +173,8 @@ static void add_error_members(struct call *call, enum err err,
 		add_limit(members, call->api->conf->value_max_bytes);
 	if (err == ERR_KEY_TOO_LONG)
 		add_limit(members, STORE_KEY_MAX);
+	if (err == ERR_GONE)
+		json_add_uint64(members, "oldest", call->oldest);
 	if (err == ERR_NOT_TEXT)
 		add_url(call, members);
 	if (of_seed(call)) {

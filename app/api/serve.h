@@ -12,9 +12,12 @@
 #include "http/response.h"
 #include "store/store.h"
 
+struct parking; /* api/watch.h */
+
 struct api {
 	const struct conf *conf;
 	struct store *store;
+	struct parking *parking; /* for watchers; NULL: none wait here */
 	bool draining; /* /readyz says 503; requests are still served */
 };
 

@@ -43,8 +43,11 @@ struct conf {
 	/* Limits. */
 	uint64_t value_max_bytes;
 	uint64_t txn_max_ops;
-	uint64_t txn_max_bytes;  /* of a transaction's keys and values */
-	bool require_conditions; /* of a key: If-Match or If-None-Match */
+	uint64_t txn_max_bytes;       /* of a transaction's keys and values */
+	bool require_conditions;      /* of a key: If-Match or If-None-Match */
+	uint64_t watchers_max;        /* at one time; then 503 */
+	uint64_t watch_heartbeat_ms;  /* between two signs of life */
+	uint64_t watch_backlog_bytes; /* kept for watchers that are slow */
 
 	/* The store on GDBM. */
 	uint64_t journal_segment_bytes;

@@ -23,6 +23,7 @@ static const char *const strings[ERR_COUNT] = {
 	[ERR_NOT_JSON] = "value is not JSON",
 	[ERR_NOT_NUMBER] = "value is not a number",
 	[ERR_BUSY] = "busy",
+	[ERR_TOO_MANY_WATCHERS] = "too many watchers",
 	[ERR_DRAINING] = "service is stopping",
 	[ERR_FULL] = "storage is full",
 	[ERR_STOPPED] = "writes are stopped after a failed sync",

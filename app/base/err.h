@@ -33,10 +33,11 @@ enum err {
 	ERR_NOT_NUMBER, /* the value can't be added to, or the sum overflows */
 
 	/* Try again later. */
-	ERR_BUSY,     /* a lock was not had within LIBRAPI_LOCK_TIMEOUT_MS */
-	ERR_DRAINING, /* the service is stopping */
-	ERR_FULL,     /* no room: device, quota or a limit of ours */
-	ERR_STOPPED,  /* a sync failed earlier: no writes until a restart */
+	ERR_BUSY, /* a lock was not had within LIBRAPI_LOCK_TIMEOUT_MS */
+	ERR_TOO_MANY_WATCHERS, /* as many as LIBRAPI_WATCHERS_MAX wait */
+	ERR_DRAINING,          /* the service is stopping */
+	ERR_FULL,              /* no room: device, quota or a limit of ours */
+	ERR_STOPPED, /* a sync failed earlier: no writes until a restart */
 
 	/* Failures of ours; logged where they happen. */
 	ERR_NO_MEMORY,

@@ -149,6 +149,35 @@ const struct setting settings[SETTING_COUNT] = {
 			 "writes, and of values that it reads; past it, 413",
 	},
 	{
+		.name = "watchers-max",
+		.type = SETTING_NUMBER,
+		MEMBER(watchers_max),
+		.initial = "2000",
+		.min = 1,
+		.max = 100000,
+		.about = "Watchers at one time; more are answered 503",
+	},
+	{
+		.name = "watch-heartbeat-ms",
+		.type = SETTING_NUMBER,
+		MEMBER(watch_heartbeat_ms),
+		.initial = "15000",
+		.min = 10,
+		.max = 300000,
+		.about = "Time after which a stream of events that has "
+			 "nothing to say tells the revision",
+	},
+	{
+		.name = "watch-backlog-bytes",
+		.type = SETTING_NUMBER,
+		MEMBER(watch_backlog_bytes),
+		.initial = "16777216",
+		.min = 65536,
+		.max = 1073741824,
+		.about = "Memory for what slow watchers have yet to take; "
+			 "past it they are cut off, and may resume",
+	},
+	{
 		.name = "require-conditions",
 		.type = SETTING_SWITCH,
 		MEMBER(require_conditions),

@@ -50,6 +50,7 @@ static const struct variable {
 	VARIABLE("HTTP_IF_MODIFIED_SINCE", if_modified_since),
 	VARIABLE("HTTP_IF_UNMODIFIED_SINCE", if_unmodified_since),
 	VARIABLE("HTTP_ACCEPT", accept),
+	VARIABLE("HTTP_LAST_EVENT_ID", last_event_id),
 	VARIABLE("HTTP_AUTHORIZATION", authorization),
 	VARIABLE("HTTP_ORIGIN", origin),
 	VARIABLE("HTTP_ACCESS_CONTROL_REQUEST_METHOD",

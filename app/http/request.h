@@ -50,6 +50,7 @@ struct request {
 	struct view if_modified_since;
 	struct view if_unmodified_since;
 	struct view accept;
+	struct view last_event_id;
 	struct view authorization;
 	struct view origin;
 	struct view access_control_request_method;

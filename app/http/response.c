@@ -83,6 +83,7 @@ void response_reset(struct response *response)
 	response->status = 0;
 	response->body = (struct view){ 0 };
 	response->no_body = false;
+	response->unbounded = false;
 	response->ticket = 0;
 }
 
@@ -159,7 +160,8 @@ void response_head(const struct response *response, struct buf *out)
 	buf_add_string(out, status_phrase(response->status));
 	buf_add(out, "\r\n", 2);
 	buf_add_view(out, buf_view(&response->fields));
-	if (!bodiless(response->status) && !response->stream) {
+	if (!bodiless(response->status) && !response->stream &&
+	    !response->unbounded) {
 		buf_add_string(out, "Content-Length: ");
 		buf_add_uint64(out, whole_body(response).size);
 		buf_add(out, "\r\n", 2);

@@ -16,6 +16,7 @@ struct response {
 	struct view body;  /* a body held elsewhere, in `hold` for a value */
 	struct buf hold;   /* bytes of a value read from the store */
 	bool no_body;      /* HEAD: fields as for GET, nothing sent */
+	bool unbounded;    /* the body goes on, nobody knows how long */
 
 	/*
 	 * Instead of these three, a body that is made while it is sent: its
@@ -57,7 +58,8 @@ struct view response_body(const struct response *response);
 
 /*
  * Append "Status: 200 OK\r\n", the fields, Content-Length where there may be
- * one (RFC 9110 8.6), and the empty line, in CGI's form (RFC 3875 6.3).
+ * one (RFC 9110 8.6) and it is known, and the empty line, in CGI's form
+ * (RFC 3875 6.3).
  */
 void response_head(const struct response *response, struct buf *out);
 

@@ -88,6 +88,7 @@ void client_open(struct client *client)
 		.engine = "memory",
 		.value_max_bytes = VALUE_MAX,
 		.lock_timeout_ms = 1000,
+		.history_bytes = 256 << 10,
 	};
 
 	*client = (struct client){

@@ -54,7 +54,7 @@ static struct store broken = {
 static void a_path_that_is_not_on_the_map_is_404(void)
 {
 	static const char *const paths[] = {
-		"/",       "/v1/",   "/v2",  "/v1/txn/", "/v1/watch",   "/v1/k",
+		"/",       "/v1/",   "/v2",  "/v1/txn/", "/v1/watch/",  "/v1/k",
 		"/livez/", "/LIVEZ", "/hc/", "/metrics", "/index.html",
 	};
 

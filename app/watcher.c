@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Everything is in one epoll(7): the listening socket, a signal, news from the
+ * store, and a connection for each seat (audience.h).  Between two waits one
+ * piece of changes after another is shown, for a few milliseconds at most.
+ */
+#include "watcher.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/serve.h"
+#include "audience.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define EVENTS_MAX 64
+
+/* Changes are shown for so long before sockets are looked at again. */
+#define SHOW_US 5000
+
+/* As in a worker: a longer body is not kept, and answered 413. */
+#define BODY_FACTOR      2
+#define BODY_SLACK_BYTES (64 << 10)
+
+/* Out of descriptors: what others hold may be free soon. */
+#define ACCEPT_PAUSE_MS 10
+
+/* Descriptors that are not a watcher's. */
+#define OTHER_DESCRIPTORS 128
+
+/* For those who have to take their last bytes when we leave. */
+#define LEAVE_MS 1000
+
+struct watcher {
+	struct api api;
+	struct parking parking;
+	struct audience audience;
+	struct request request;
+	struct response response;
+	struct buf variables;
+	struct buf head;
+	size_t body_max;
+	int listen_fd;
+	int epoll_fd;
+	int signal_fd;
+	int changes_fd;
+	bool hearing; /* of changes: there is a watcher */
+	bool leaving;
+	bool more; /* there is more to be shown */
+};
+
+/* Serving a request */
+
+/* Errors of ours always; every request only when asked for. */
+static void log_answer(const struct watcher *w)
+{
+	struct view path = w->request.path;
+	bool failed = w->response.status >= 500;
+	struct buf text = BUF_EMPTY;
+	char status[16];
+
+	if (!failed && !log_enabled(LOG_DEBUG))
+		return;
+	buf_add_view(&text, path);
+	snprintf(status, sizeof(status), "%d", w->response.status);
+	log_event(failed ? LOG_WARN : LOG_DEBUG, "request", "path",
+		  buf_string(&text), "status", status, NULL);
+	buf_release(&text);
+}
+
+/*
+ * As much of the body as was announced.  False when less came: then the
+ * request is not what the client meant to send.
+ */
+static bool take_body(struct watcher *w, struct stream *stream, enum err *err)
+{
+	struct view length = view_trim(w->request.content_length);
+	uint64_t size = 0;
+
+	if (*err)
+		return true;
+	if (length.size > 0 && !view_to_uint64(length, UINT64_MAX, &size))
+		*err = ERR_INVALID;
+	else if (stream->too_large || size > stream->body_max)
+		*err = ERR_VALUE_TOO_LARGE;
+	else if (size > stream->body.size)
+		return false;
+	buf_release(&w->request.body);
+	w->request.body = stream->body;
+	w->request.body.size = *err ? 0 : (size_t)size;
+	stream->body = BUF_EMPTY;
+	return true;
+}
+
+/* The request as the API wants it; false when it is none. */
+static bool take_request(struct watcher *w, struct stream *stream,
+			 enum err *err)
+{
+	request_reset(&w->request);
+	response_reset(&w->response);
+	buf_trim(&w->variables, 0);
+	if (!stream_variables(stream, &w->variables) || w->variables.err)
+		return false;
+	for (size_t at = 0; at < w->variables.size;) {
+		const char *variable = w->variables.data + at;
+
+		request_param(&w->request, variable);
+		at = (size_t)((const char *)rawmemchr(variable, '\0') -
+			      w->variables.data) +
+		     1;
+	}
+	*err = request_ready(&w->request);
+	return take_body(w, stream, err);
+}
+
+/* Have the request answered.  The watch that it asks to be parked, or NULL. */
+static struct watch *ask_api(struct watcher *w, enum err err)
+{
+	struct watch *watch;
+
+	w->parking.room = audience_room(&w->audience);
+	w->parking.parked = NULL;
+	if (err)
+		api_settle(&w->api, &w->request, &w->response, err);
+	else
+		api_serve(&w->api, &w->request, &w->response);
+	/* Not for us: lighttpd sends transfers elsewhere. */
+	if (response_streams(&w->response))
+		api_settle(&w->api, &w->request, &w->response, ERR_BUSY);
+	if (w->response.ticket) {
+		err = store_sync(w->api.store, w->response.ticket);
+		api_settle(&w->api, &w->request, &w->response, err);
+	}
+	watch = w->parking.parked;
+	if (watch && w->response.status != 200) {
+		watch_free(watch);
+		watch = NULL;
+	}
+	return watch;
+}
+
+static void answer(struct watcher *w, struct seat *seat)
+{
+	buf_trim(&w->head, 0);
+	response_head(&w->response, &w->head);
+	if (w->head.err)
+		audience_drop(&w->audience, seat);
+	else
+		audience_answer(&w->audience, seat, buf_view(&w->head),
+				response_body(&w->response));
+}
+
+static void serve(struct watcher *w, struct seat *seat)
+{
+	struct watch *watch;
+	enum err err;
+
+	if (!take_request(w, &seat->stream, &err)) {
+		audience_drop(&w->audience, seat);
+		return;
+	}
+	log_request_begin(w->request.id, w->request.trace_id);
+	watch = ask_api(w, err);
+	log_answer(w);
+	if (watch) {
+		watch->head = w->response;
+		w->response = (struct response){ 0 };
+		audience_park(&w->audience, seat, watch);
+	} else {
+		answer(w, seat);
+	}
+	log_request_end();
+}
+
+/* Events */
+
+static void read_request(struct watcher *w, struct seat *seat)
+{
+	if (stream_read(&seat->stream))
+		serve(w, seat);
+	else if (seat->stream.gone)
+		audience_drop(&w->audience, seat);
+}
+
+static void accept_all(struct watcher *w)
+{
+	for (;;) {
+		int fd = accept4(w->listen_fd, NULL, NULL,
+				 SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct seat *seat;
+
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		/* EINVAL: the last one, after listener_refuse() */
+		if (fd < 0 && errno != EAGAIN && errno != EINVAL) {
+			log_errno("accept-failed", "listening socket", errno);
+			clock_sleep_ms(ACCEPT_PAUSE_MS);
+		}
+		if (fd < 0)
+			return;
+		seat = audience_admit(&w->audience, fd, w->body_max);
+		if (seat)
+			read_request(w, seat);
+	}
+}
+
+static void obey(struct watcher *w)
+{
+	struct signalfd_siginfo info;
+
+	if (read(w->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	w->leaving = true;
+	w->api.draining = info.ssi_signo == CHILD_DRAIN;
+}
+
+static void take_event(struct watcher *w, const struct epoll_event *event)
+{
+	struct seat *seat = event->data.ptr;
+
+	if (event->data.ptr == &w->listen_fd)
+		accept_all(w);
+	else if (event->data.ptr == &w->signal_fd)
+		obey(w);
+	else if (event->data.ptr == &w->changes_fd)
+		w->more = true;
+	else if (event->events & EPOLLIN)
+		read_request(w, seat);
+	else
+		audience_event(&w->audience, seat, event->events & EPOLLOUT,
+			       event->events &
+				       (EPOLLHUP | EPOLLERR | EPOLLRDHUP));
+}
+
+static enum err hear(const struct watcher *w, int op, const int *fd)
+{
+	struct epoll_event event = { .events = EPOLLIN,
+				     .data.ptr = (void *)(uintptr_t)fd };
+
+	if (!epoll_ctl(w->epoll_fd, op, *fd, &event))
+		return ERR_OK;
+	log_errno("epoll-failed", "epoll_ctl", errno);
+	return ERR_SYSTEM;
+}
+
+/* Without watchers, nothing that is new wakes us. */
+static void hear_of_changes(struct watcher *w)
+{
+	bool wanted = w->audience.watchers > 0;
+
+	if (wanted == w->hearing || w->changes_fd < 0)
+		return;
+	if (hear(w, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, &w->changes_fd))
+		return;
+	w->hearing = wanted;
+	w->more = wanted;
+}
+
+/* Show what is new, and what those who are behind have missed, for a while. */
+static void show(struct watcher *w)
+{
+	int64_t until_us = clock_monotonic_us() + SHOW_US;
+
+	while (w->more && clock_monotonic_us() < until_us)
+		w->more = audience_advance(&w->audience);
+}
+
+/* Wait until something happens, or it is that time. */
+static void wait_for_events(struct watcher *w, int64_t until_ms)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int64_t wait_ms = until_ms - clock_monotonic_ms();
+	size_t watchers = w->audience.watchers;
+	int count;
+
+	if (w->more || wait_ms < 0)
+		wait_ms = 0;
+	else if (w->hearing)
+		store_changes_fd(w->api.store, w->audience.tail.revision);
+	count = epoll_wait(w->epoll_fd, events, EVENTS_MAX, (int)wait_ms);
+	for (int i = 0; i < count; i++)
+		take_event(w, &events[i]);
+	/* A wake may be lost (store.h), and who is new may be behind. */
+	if (count <= 0 || w->audience.watchers > watchers)
+		w->more = true;
+	if (count == 0 && !w->audience.watchers)
+		store_idle(w->api.store);
+}
+
+static void turn(struct watcher *w, int64_t until_ms)
+{
+	wait_for_events(w, until_ms);
+	hear_of_changes(w);
+	show(w);
+}
+
+/* Starting and leaving */
+
+/* Thousands of connections are thousands of descriptors. */
+static void raise_limit(uint64_t watchers_max)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max < watchers_max + OTHER_DESCRIPTORS)
+		log_eventf(
+			LOG_WARN, "few-descriptors",
+			"%llu descriptors are too few for watchers-max %llu; raise the hard limit (ulimit -Hn) or lower the setting",
+			(unsigned long long)limit.rlim_max,
+			(unsigned long long)watchers_max);
+}
+
+static enum err open_events(struct watcher *w)
+{
+	enum err err;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, CHILD_DRAIN);
+	sigaddset(&set, CHILD_YIELD);
+	w->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (w->signal_fd < 0 || w->epoll_fd < 0) {
+		log_errno("epoll-failed", "epoll_create1", errno);
+		return ERR_SYSTEM;
+	}
+	w->changes_fd = store_changes_fd(w->api.store, UINT64_MAX);
+	err = hear(w, EPOLL_CTL_ADD, &w->signal_fd);
+	return err ? err : hear(w, EPOLL_CTL_ADD, &w->listen_fd);
+}
+
+static enum err open_watcher(struct watcher *w)
+{
+	const struct conf *conf = w->api.conf;
+	const struct audience_conf audience_conf = {
+		.watchers_max = conf->watchers_max,
+		.heartbeat_ms = conf->watch_heartbeat_ms,
+		.backlog_max = conf->watch_backlog_bytes,
+		.timeout_ms = conf->request_timeout_ms,
+	};
+	enum err err = open_events(w);
+
+	if (!err)
+		err = audience_init(&w->audience, &audience_conf, w->api.store,
+				    w->epoll_fd);
+	if (err)
+		log_event(LOG_ERROR, "watcher-failed", "error", err_string(err),
+			  NULL);
+	return err;
+}
+
+static void close_watcher(struct watcher *w)
+{
+	audience_release(&w->audience);
+	request_release(&w->request);
+	response_release(&w->response);
+	buf_release(&w->variables);
+	buf_release(&w->head);
+	if (w->signal_fd >= 0)
+		close(w->signal_fd);
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+}
+
+/*
+ * When the service ends, who has connected already is answered; when only we
+ * are replaced, the next one takes them.
+ */
+static void leave(struct watcher *w)
+{
+	int64_t until_ms = clock_monotonic_ms() + LEAVE_MS;
+
+	if (!w->api.draining)
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, w->listen_fd, NULL);
+	else
+		accept_all(w);
+	audience_dismiss(&w->audience);
+	while (w->audience.count && clock_monotonic_ms() < until_ms) {
+		turn(w, until_ms);
+		audience_dismiss(&w->audience);
+	}
+}
+
+int watcher_run(const struct service *service)
+{
+	const struct conf *conf = service->conf;
+	struct watcher w = {
+		.api = { .conf = conf, .store = service->store },
+		.body_max =
+			conf->value_max_bytes * BODY_FACTOR + BODY_SLACK_BYTES,
+		.listen_fd = service->listen_fds[LISTEN_WATCH],
+		.epoll_fd = -1,
+		.signal_fd = -1,
+		.changes_fd = -1,
+	};
+	enum err err;
+
+	w.api.parking = &w.parking;
+	raise_limit(conf->watchers_max);
+	err = open_watcher(&w);
+	while (!err && !w.leaving)
+		turn(&w, audience_tick(&w.audience));
+	if (!err)
+		leave(&w);
+	close_watcher(&w);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

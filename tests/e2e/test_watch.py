@@ -1,0 +1,448 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes as they happen: streams and long polls, through everything."""
+
+import json
+import os
+import random
+import resource
+import selectors
+import signal
+import socket
+import threading
+import time
+
+import librapi
+
+MANY = 2000
+MANY_KIB = 32 << 10
+
+
+class Stream:
+    """
+    A client of a stream of events, as EventSource is one: it comes back with
+    the last id that it has.  Events of a revision count when its id has come,
+    so what was cut off in the middle of one is not seen twice.
+    """
+
+    def __init__(self, service, target, last=None):
+        self.service = service
+        self.target = target
+        self.last = last
+        self.connection = None
+        self.connections = 0
+        self.text = b""
+
+    def open(self):
+        fields = "Accept: text/event-stream\r\n"
+        if self.last is not None:
+            fields += f"Last-Event-ID: {self.last}\r\n"
+        self.connection = self.service.connect()
+        self.connections += 1
+        self.connection.send(
+            f"GET {self.target} HTTP/1.1\r\nHost: x\r\n{fields}\r\n".encode())
+        status, self.fields = self.connection.read_head()
+        if status != 200:
+            raise ConnectionError(f"status {status}")
+        self.text = b""
+        self.pending = []
+
+    def close(self):
+        if self.connection:
+            self.connection.close()
+        self.connection = None
+
+    def read_chunk(self):
+        connection = self.connection
+        while b"\r\n" not in connection.pending:
+            connection.fill()
+        line, connection.pending = connection.pending.split(b"\r\n", 1)
+        size = int(line, 16)
+        piece = connection.read_exactly(size)
+        connection.read_exactly(2)
+        if not size:
+            raise ConnectionError("the stream has ended")
+        return piece
+
+    def read_block(self):
+        while b"\n\n" not in self.text:
+            self.text += self.read_chunk()
+        block, self.text = self.text.split(b"\n\n", 1)
+        return dict(line.split(": ", 1) for line in
+                    block.decode().split("\n"))
+
+    def read(self):
+        """The events up to the next id."""
+        while True:
+            block = self.read_block()
+            if "data" in block:
+                event = json.loads(block["data"])
+                event["event"] = block["event"]
+                self.pending.append(event)
+            if "id" in block:
+                self.last = int(block["id"])
+                events, self.pending = self.pending, []
+                return events
+
+    def follow(self, done):
+        """Events for ever, on as many connections as it takes."""
+        while not done():
+            try:
+                if not self.connection:
+                    self.open()
+                yield from self.read()
+            except (OSError, ValueError):
+                self.close()
+                time.sleep(0.02)
+        self.close()
+
+
+def poll(service, target, since, done):
+    """The same by long polls."""
+    connection = None
+    while not done():
+        try:
+            if not connection:
+                connection = service.connect()
+            answer = connection.request(
+                "GET", f"{target}{'&' if '?' in target else '?'}"
+                       f"since={since}&wait=1")
+            if answer.status != 200:
+                raise OSError(answer)
+            since = answer.json["rev"]
+            yield from answer.json["events"]
+        except (OSError, AssertionError):
+            if connection:
+                connection.close()
+            connection = None
+            time.sleep(0.02)
+
+
+def pss_kib(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        for line in f:
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    raise AssertionError("no Pss")
+
+
+class Watch(librapi.SharedService):
+    settings = {"workers": 2, "expiry_interval_ms": 50,
+                "watch_heartbeat_ms": 200}
+
+    def stream(self, target, last=None):
+        stream = Stream(self.s, target, last)
+        stream.open()
+        self.addCleanup(stream.close)
+        return stream
+
+    def next_events(self, stream):
+        deadline = time.monotonic() + librapi.TIMEOUT
+        while time.monotonic() < deadline:
+            events = stream.read()
+            if events:
+                return events
+        raise AssertionError("no event")
+
+    def test_puts_deletes_and_expiries_are_told_as_they_happen(self):
+        stream = self.stream("/v1/watch?prefix=told/")
+        self.assertEqual(stream.fields["content-type"], "text/event-stream")
+        self.assertEqual(stream.fields["cache-control"], "no-store")
+        put = self.s.put("/v1/kv/told/a", b"12345")
+        self.assertEqual(self.next_events(stream), [
+            {"event": "put", "key": "told/a", "rev": put.revision,
+             "size": 5}])
+        self.s.put("/v1/kv/other/a", b"1")
+        self.s.delete("/v1/kv/told/a")
+        event, = self.next_events(stream)
+        self.assertEqual((event["event"], event["key"]),
+                         ("delete", "told/a"))
+        self.s.put("/v1/kv/told/b?ttl=1", b"")
+        self.assertEqual(self.next_events(stream)[0]["event"], "put")
+        event, = self.next_events(stream)
+        self.assertEqual((event["event"], event["key"]),
+                         ("expire", "told/b"))
+
+    def test_a_list_and_a_watch_from_its_revision_leave_no_gap(self):
+        self.s.put("/v1/kv/gap/a", b"1")
+        listing = self.s.get("/v1/kv?prefix=gap/").json
+        put = self.s.put("/v1/kv/gap/b", b"2", content_type="text/plain")
+        answer = self.s.get(
+            f"/v1/watch?prefix=gap/&values=1&since={listing['rev']}")
+        self.assertEqual(answer.json, {"rev": put.revision, "events": [
+            {"event": "put", "key": "gap/b", "rev": put.revision, "size": 1,
+             "type": "text/plain", "value": "2"}]})
+
+    def test_a_long_poll_waits_for_an_event_or_its_time(self):
+        begun = time.monotonic()
+        answer = self.s.get("/v1/watch?prefix=never/&wait=1")
+        self.assertGreaterEqual(time.monotonic() - begun, 1)
+        self.assertEqual(answer.json["events"], [])
+        timer = threading.Timer(
+            0.3, lambda: self.s.put("/v1/kv/poll/a", b"1"))
+        timer.start()
+        begun = time.monotonic()
+        answer = self.s.get("/v1/watch?prefix=poll/&wait=30")
+        self.assertLess(time.monotonic() - begun, 10)
+        self.assertEqual(answer.json["events"][0]["key"], "poll/a")
+        timer.join()
+
+    def test_a_quiet_stream_is_told_how_far_the_store_is(self):
+        stream = self.stream("/v1/watch?prefix=quiet/")
+        put = self.s.put("/v1/kv/loud", b"1")
+        while stream.last is None or stream.last < put.revision:
+            self.assertEqual(stream.read(), [])
+
+    def test_what_is_wrong_is_told(self):
+        for target, status, code in (
+                ("/v1/watch?since=x", 400, "invalid-request"),
+                ("/v1/watch?wait=301", 400, "invalid-request"),
+                ("/v1/watch?delimiter=x", 400, "invalid-request"),
+                ("/v1/watch?since=999999999", 410, "gone")):
+            problem = self.assert_problem(self.s.get(target), status,
+                                          code)
+            if status == 410:
+                self.assertIn("oldest", problem)
+        self.assert_problem(self.s.get("/v1/watch", accept="text/html"),
+                            406, "not-acceptable")
+        self.assert_problem(self.s.request("POST", "/v1/watch", b""),
+                            405, "method-not-allowed")
+        self.assertEqual(self.s.request("HEAD", "/v1/watch").status, 200)
+
+
+class Limits(librapi.TestCase):
+    def test_past_the_limit_there_is_503_until_somebody_goes(self):
+        service = self.service(watchers_max=3, watch_heartbeat_ms=100)
+        streams = [Stream(service, "/v1/watch") for _ in range(3)]
+        for stream in streams:
+            stream.open()
+        answer = service.get("/v1/watch?wait=0")
+        self.assert_problem(answer, 503, "too-many-watchers")
+        self.assertTrue(answer["Retry-After"])
+        streams[0].close()
+        librapi.wait_until(
+            lambda: service.get("/v1/watch?wait=0").status == 200,
+            "a watcher that went away is noticed")
+        for stream in streams:
+            stream.close()
+
+    def test_what_is_no_longer_kept_is_gone(self):
+        service = self.service(
+            value_max_bytes=30000, journal_segment_bytes=65536,
+            journal_max_bytes=262144, history_bytes=131072,
+            checkpoint_idle_ms=50)
+        stream = Stream(service, "/v1/watch")
+        stream.open()
+        stream.read()
+        connection = service.connect()
+
+        def oldest():
+            for _ in range(10):
+                connection.request("PUT", "/v1/kv/a", b"x" * 30000)
+            answer = service.get("/v1/watch?since=0&wait=0")
+            return answer.status == 410 and answer.json["oldest"]
+
+        first = librapi.wait_until(oldest, "old changes are given up")
+        self.assertGreater(first, 0)
+        newest = service.get("/v1").json["revision"]
+        # Who watched all the while has missed nothing.
+        seen = []
+        while not seen or seen[-1] < newest:
+            seen += [event["rev"] for event in stream.read()]
+        self.assertEqual(seen, list(range(1, newest + 1)))
+        stream.close()
+
+    def test_a_reader_that_does_not_read_holds_nobody_up(self):
+        service = self.service(workers=1, watch_backlog_bytes=65536,
+                               watch_heartbeat_ms=100)
+        slow = Stream(service, "/v1/watch?values=1")
+        slow.open()
+        good = Stream(service, "/v1/watch")
+        good.open()
+        connection = service.connect()
+        value = b"v" * 100000
+        watcher, = service.children("watcher")
+        for n in range(1, 201):
+            connection.request("PUT", "/v1/kv/a", value)
+        seen = []
+        while 200 not in seen:
+            seen += [event["rev"] for event in good.read()]
+        self.assertEqual(seen, list(range(1, 201)))
+        self.assertLess(pss_kib(watcher), 16 << 10)
+        # It may go on where it was, cut off or not.
+        seen = []
+        for event in slow.follow(lambda: 200 in seen):
+            seen.append(event["rev"])
+        self.assertEqual(seen, list(range(1, 201)))
+        good.close()
+
+
+class Writers:
+    """Clients that write and note what was acknowledged, whatever happens."""
+
+    def __init__(self, service, count):
+        self.service = service
+        self.stopping = threading.Event()
+        self.acknowledged = {}      # revision: keys
+        self.threads = [threading.Thread(target=self.work, args=(i,),
+                                         daemon=True) for i in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def work(self, i):
+        n = 0
+        connection = None
+        while not self.stopping.is_set():
+            n += 1
+            keys = [f"w{i}/{n}"]
+            try:
+                if not connection:
+                    connection = self.service.connect()
+                if n % 5 == 0:
+                    keys = [f"w{i}/{n}/{k}" for k in range(7)]
+                    answer = connection.request(
+                        "POST", "/v1/txn", json.dumps(
+                            {"do": [{"put": key, "value": "x"}
+                                    for key in keys]}).encode(),
+                        {"Content-Type": "application/json"})
+                    revision = answer.status == 200 and answer.json["rev"]
+                else:
+                    answer = connection.request("PUT", "/v1/kv/" + keys[0],
+                                                b"x")
+                    revision = answer.status == 201 and answer.revision
+            except OSError:
+                if connection:
+                    connection.close()
+                connection = None
+                continue
+            if revision:
+                self.acknowledged[revision] = keys
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(librapi.TIMEOUT)
+            assert not thread.is_alive(), "a writer hangs"
+
+
+class Storm(librapi.TestCase):
+    def test_nothing_is_missed_or_repeated_while_processes_die(self):
+        service = self.service(
+            workers=2, watch_heartbeat_ms=100, checkpoint_idle_ms=50,
+            value_max_bytes=30000, journal_segment_bytes=262144,
+            journal_max_bytes=1048576)
+        stop = threading.Event()
+        watchers = [("", []), ("w0/", []), ("w1/", []), ("", [])]
+        clients = []
+        threads = []
+        for i, (prefix, seen) in enumerate(watchers):
+            target = f"/v1/watch?prefix={prefix}"
+            if i == 3:
+                events = poll(service, target, 0, stop.is_set)
+            else:
+                clients.append(Stream(service, target, last=0))
+                events = clients[-1].follow(stop.is_set)
+            thread = threading.Thread(target=seen.extend, args=(events,),
+                                      daemon=True)
+            thread.start()
+            threads.append(thread)
+        writers = Writers(service, 3)
+        rng = random.Random(4)
+        for n in range(24):
+            time.sleep(0.12)
+            role = ("watcher", "worker", "housekeeper", "transfer",
+                    "watcher", "reload")[n % 6]
+            if role == "reload":
+                os.kill(service.supervisor(), signal.SIGHUP)
+                continue
+            pids = service.children(role)
+            if pids:
+                os.kill(rng.choice(pids), signal.SIGKILL)
+        writers.stop()
+        service.put("/v1/kv/w0/end", b"")
+        last = service.put("/v1/kv/w1/end", b"").revision
+        librapi.wait_until(
+            lambda: all(seen and seen[-1]["key"].endswith("/end")
+                        for _, seen in watchers)
+            and watchers[0][1][-1]["rev"] == last
+            and watchers[3][1][-1]["rev"] == last, "all have seen the end")
+        stop.set()
+        for thread in threads:
+            thread.join(librapi.TIMEOUT)
+        self.assertGreater(len(writers.acknowledged), 100)
+        self.assertGreater(max(c.connections for c in clients), 3)
+        for prefix, seen in watchers:
+            self.check(prefix, seen, writers.acknowledged, last)
+
+    def check(self, prefix, seen, acknowledged, last):
+        places = [(event["rev"], event["key"]) for event in seen]
+        self.assertEqual(len(places), len(set(places)), "repeated")
+        revisions = [rev for rev, _ in places]
+        self.assertEqual(revisions, sorted(revisions), "out of order")
+        if not prefix:
+            self.assertEqual(sorted(set(revisions)),
+                             list(range(1, last + 1)), "missed")
+        by_revision = {}
+        for rev, key in places:
+            self.assertTrue(key.startswith(prefix))
+            by_revision.setdefault(rev, []).append(key)
+        for rev, keys in acknowledged.items():
+            wanted = sorted(k for k in keys if k.startswith(prefix))
+            self.assertEqual(sorted(by_revision.get(rev, [])), wanted, rev)
+
+
+class Many(librapi.TestCase):
+    def request(self, service, target):
+        s = socket.create_connection((librapi.ADDRESS, service.port),
+                                     librapi.TIMEOUT)
+        s.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n"
+                  "Accept: text/event-stream\r\n\r\n".encode())
+        return s
+
+    def wait_for(self, sockets, text):
+        """Until every socket has been sent the text."""
+        with selectors.DefaultSelector() as selector:
+            for s in sockets:
+                selector.register(s, selectors.EVENT_READ, [b""])
+            left = len(sockets)
+            deadline = time.monotonic() + librapi.TIMEOUT
+            while left:
+                self.assertLess(time.monotonic(), deadline, f"{left} left")
+                for key, _ in selector.select(1):
+                    piece = key.fileobj.recv(65536)
+                    self.assertTrue(piece, "a stream has ended")
+                    key.data[0] += piece
+                    if text in key.data[0]:
+                        selector.unregister(key.fileobj)
+                        left -= 1
+
+    def test_two_thousand_watch_within_32_mib(self):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if hard < 3 * MANY:
+            self.skipTest(f"only {hard} descriptors may be open")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        service = self.service(watchers_max=MANY)
+        watcher, = service.children("watcher")
+        idle = pss_kib(watcher), pss_kib(service.lighttpd.pid)
+        sockets = [self.request(service, f"/v1/watch?prefix=k{n % 2}/")
+                   for n in range(MANY)]
+        self.addCleanup(lambda: [s.close() for s in sockets])
+        self.wait_for(sockets, b"id: 0\n\n")
+        self.assert_problem(service.get("/v1/watch"), 503,
+                            "too-many-watchers")
+        parked = pss_kib(watcher), pss_kib(service.lighttpd.pid)
+        begun = time.monotonic()
+        service.put("/v1/kv/k0/a", b"1")
+        service.put("/v1/kv/k1/a", b"1")
+        self.wait_for(sockets[0::2], b'"rev":1,')
+        self.wait_for(sockets[1::2], b'"rev":2,')
+        took = time.monotonic() - begun
+        after = pss_kib(watcher), pss_kib(service.lighttpd.pid)
+        print(f"# PSS in KiB of watcher and lighttpd: idle {idle}, "
+              f"{MANY} parked {parked}, after an event each {after}; "
+              f"all had it within {took * 1000:.0f} ms")
+        self.assertLess(sum(parked), MANY_KIB)
+
+
+if __name__ == "__main__":
+    librapi.main()

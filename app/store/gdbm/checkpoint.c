@@ -6,7 +6,10 @@
  * Every range of keys that the segments touch is rebuilt (rebuild.c); the new
  * MANIFEST is put in place, announced, and what only the old one names is let
  * go (sweep.c).  Every few dozen tables a MANIFEST in between, which still
- * needs the same segments, bounds the room that is taken twice.
+ * needs the same segments, bounds the room that is taken twice.  When there
+ * is no room, history goes; and when that is not enough, each table is put in
+ * place, and the old one let go, before the next one is begun: so a full disk
+ * gets back what was deleted.
  *
  * A failure leaves files that no MANIFEST names, and the segments: nothing is
  * lost, and the next turn tries again.
@@ -32,6 +35,7 @@ struct checkpoint {
 	struct manifest fresh;
 	uint64_t last;  /* sealed segment to be merged */
 	size_t rebuilt; /* ranges */
+	size_t between; /* MANIFESTs, so many are rebuilt */
 };
 
 /*
@@ -51,6 +55,7 @@ static enum err resume(struct gdbm_store *g)
 	engine_close_unneeded(g);
 	engine_note_tables(g);
 	g->housekeeping.resumed = true;
+	g->housekeeping.in_doubt = false;
 	return ERR_OK;
 }
 
@@ -60,8 +65,10 @@ static enum err publish(struct checkpoint *c)
 	enum err err = file_sync(c->g->dir, "data directory");
 
 	c->fresh.version = c->g->manifest.version + 1;
-	if (!err)
-		err = manifest_write(c->g->dir, &c->fresh);
+	if (err)
+		return err;
+	c->g->housekeeping.in_doubt = true;
+	err = manifest_write(c->g->dir, &c->fresh);
 	return err ? err : resume(c->g);
 }
 
@@ -118,8 +125,7 @@ static enum err some_ranges(struct checkpoint *c, size_t *index)
 	size_t rebuilt = 0;
 	enum err err = ERR_OK;
 
-	for (; !err && *index < now->table_count &&
-	       rebuilt < TABLES_BETWEEN_MANIFESTS;
+	for (; !err && *index < now->table_count && rebuilt < c->between;
 	     ++*index) {
 		struct view upper = upper_of(now, *index);
 
@@ -196,7 +202,8 @@ static void log_checkpoint(const struct checkpoint *c, int64_t duration_us)
 		  NULL);
 }
 
-static enum err merge_segments(struct gdbm_store *g, uint64_t last)
+static enum err merge_segments(struct gdbm_store *g, uint64_t last,
+			       size_t between)
 {
 	struct checkpoint *c = calloc(1, sizeof(*c));
 	int64_t begun_us = clock_monotonic_us();
@@ -207,6 +214,7 @@ static enum err merge_segments(struct gdbm_store *g, uint64_t last)
 		return ERR_NO_MEMORY;
 	c->g = g;
 	c->last = last;
+	c->between = between;
 	merge_init(&c->merge, g->shared, g->manifest.first_segment, last,
 		   UINT64_MAX, (struct view){ 0 }, false);
 	fresh_begin(c);
@@ -226,6 +234,24 @@ static enum err merge_segments(struct gdbm_store *g, uint64_t last)
 	return err;
 }
 
+/* Go by what is on disk, and take away what that does not name. */
+static bool clear_away(struct gdbm_store *g)
+{
+	return resume(g) == ERR_OK && sweep_run(g);
+}
+
+/* Again with less room, as long as that is what it lacks. */
+static enum err merge_with_little_room(struct gdbm_store *g, uint64_t last)
+{
+	enum err err = merge_segments(g, last, TABLES_BETWEEN_MANIFESTS);
+
+	if (err == ERR_FULL && clear_away(g) && retain_give_up(g))
+		err = merge_segments(g, last, TABLES_BETWEEN_MANIFESTS);
+	if (err == ERR_FULL && clear_away(g))
+		err = merge_segments(g, last, 1);
+	return err;
+}
+
 enum err checkpoint_run(struct gdbm_store *g)
 {
 	int lock_fd = -1;
@@ -241,10 +267,8 @@ enum err checkpoint_run(struct gdbm_store *g)
 	/* Sealed segments are durable: append.c synced them. */
 	last = atomic_load(&g->shared->segment) - 1;
 	if (!err && last >= g->manifest.first_segment)
-		err = merge_segments(g, last);
+		err = merge_with_little_room(g, last);
 	sweep_run(g);
-	if (err == ERR_FULL && retain_give_up(g))
-		err = merge_segments(g, last);
 	file_close(&lock_fd, LOCK_FILE_NAME);
 	if (err) {
 		shared_count(&g->shared->counters.checkpoint_failures, 1);

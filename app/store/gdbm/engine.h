@@ -43,6 +43,7 @@ struct housekeeping {
 	uint64_t seen_revision; /* at the last look, and since when */
 	int64_t seen_ms;
 	bool resumed;      /* by the MANIFEST on disk */
+	bool in_doubt;     /* that may be another than g->manifest */
 	int64_t retry_ms;  /* monotonic; after a failed checkpoint */
 	int64_t expiry_ms; /* monotonic; next look for expired keys */
 	struct expiry_memo *memos;

@@ -54,9 +54,14 @@ static void drop_memtables(struct gdbm_store *g)
 	}
 }
 
-/* Only a process that goes by the newest MANIFEST may remove anything. */
+/*
+ * Only a process that goes by the newest MANIFEST may remove anything; one
+ * that replaced it and could not read it back does not.
+ */
 bool sweep_run(struct gdbm_store *g)
 {
+	if (g->housekeeping.in_doubt)
+		return false;
 	if (g->manifest.version != atomic_load(&g->shared->version))
 		return false;
 	if (!shared_unpinned_before(g->shared, g->manifest.version))

@@ -135,7 +135,7 @@ static void a_batch_that_no_segment_holds_is_refused(void)
 	segment_bytes = 65536;
 	store = contract_open();
 	for (int i = 0; i < 8; i++)
-		ops[i] = op_put((struct view){ "12345678" + i, 1 },
+		ops[i] = op_put((struct view){ &"12345678"[i], 1 },
 				(struct view){ value, sizeof(value) });
 	CU_ASSERT_EQUAL(contract_ops(store, ops, 8, &revision),
 			ERR_BATCH_TOO_LARGE);

@@ -21,7 +21,7 @@
 #include "fault.h"
 #include "harness.h"
 #include "store/cases.h"
-#include "store/gdbm/journal.h"
+#include "store/gdbm/engine.h"
 
 static void small_limits(struct store_conf *conf)
 {
@@ -492,6 +492,53 @@ static void a_checkpoint_loses_nothing_whichever_call_fails(void)
 	}
 }
 
+static unsigned failing_call;
+
+static void checkpoint_with_a_fault(struct store *store)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+
+	for (int i = 0; i < 3; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "%u", i + failing_call);
+		contract_put(store, key, "value");
+	}
+	if (append_rotate(g))
+		_exit(1);
+	fault_arm(FAULT_WRITE, failing_call, EIO);
+	checkpoint_run(g);
+	_exit(fault_disarm() ? 0 : 2);
+}
+
+/* ... and then a crash, whatever the checkpoint had come to. */
+static void a_failed_checkpoint_and_a_crash_lose_nothing(void)
+{
+	const char *dir = harness_tmpdir(); /* the child's too */
+	int status = 0;
+
+	for (failing_call = 1; status == 0 && failing_call < 200;
+	     failing_call++) {
+		struct store *store;
+		pid_t pid = fork();
+
+		CU_ASSERT_FATAL(dir && pid >= 0);
+		if (pid == 0)
+			checkpoint_with_a_fault(contract_open());
+		CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+		store = contract_open();
+		for (unsigned i = 0; i < 3 + failing_call - 1; i++) {
+			char key[16];
+
+			snprintf(key, sizeof(key), "%u", i + 1);
+			CU_ASSERT_STRING_EQUAL(contract_value(store, key),
+					       "value");
+		}
+		contract_close(store);
+	}
+	CU_ASSERT(failing_call > 10 && WEXITSTATUS(status) == 2);
+}
+
 /* Opening after a crash with the n-th call failing, then without. */
 static void an_interrupted_recovery_can_be_done_again(void)
 {
@@ -541,6 +588,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_journal_is_replayed_whatever_the_settings_are_now),
 	HARNESS_TEST(a_put_is_whole_or_absent_whichever_call_fails),
 	HARNESS_TEST(a_checkpoint_loses_nothing_whichever_call_fails),
+	HARNESS_TEST(a_failed_checkpoint_and_a_crash_lose_nothing),
 	HARNESS_TEST(an_interrupted_recovery_can_be_done_again),
 };
 

@@ -248,7 +248,7 @@ static void a_checkpoint_gives_history_up_for_room(void)
 	history_bytes = 1 << 20;
 	store = store_of_segments(2);
 	g = (struct gdbm_store *)store;
-	for (unsigned n = 2; failed && n < 100; n++) {
+	for (unsigned n = 3; failed && n < 100; n++) {
 		contract_put(store, "key", "value");
 		checkpoint(store);
 		CU_ASSERT(history_of(store) > 0);
@@ -263,6 +263,44 @@ static void a_checkpoint_gives_history_up_for_room(void)
 	contract_close(store);
 }
 
+/* Without history, and with many tables, it goes table by table. */
+static void a_checkpoint_does_with_room_for_one_table(void)
+{
+	struct store_conf conf;
+	struct store *store;
+	struct gdbm_store *g;
+	bool failed = true;
+	unsigned n;
+
+	history_bytes = 0;
+	store = contract_open();
+	g = (struct gdbm_store *)store;
+	for (n = 1; failed && n < 1000; n++) {
+		struct store_stats stats;
+
+		for (int i = 0; i < 200; i++) {
+			char key[16];
+
+			snprintf(key, sizeof(key), "key %03d", i);
+			if ((unsigned)i % 40 == n % 40)
+				contract_delete(store, key);
+			else if (n == 1 || i % 40 == 0)
+				contract_put(store, key, "value");
+		}
+		CU_ASSERT_EQUAL(append_rotate(g), ERR_OK);
+		fault_arm(FAULT_WRITE, n == 1 ? 1000 : n * 3, ENOSPC);
+		CU_ASSERT_EQUAL(checkpoint_run(g), ERR_OK);
+		failed = fault_disarm() || n == 1;
+		store_stats(store, &stats);
+		CU_ASSERT_EQUAL(stats.journal_bytes, 0);
+		CU_ASSERT_EQUAL(count_segments(), 1);
+	}
+	CU_ASSERT(n > 10 && n < 1000);
+	contract_close(store);
+	conf = contract_conf();
+	CU_ASSERT_EQUAL(store_check(&conf, note_finding, NULL), ERR_OK);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_segment_of_history_takes_only_what_it_uses),
 	HARNESS_TEST(the_oldest_goes_when_there_is_too_much),
@@ -270,6 +308,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(damaged_history_is_told_and_given_up),
 	HARNESS_TEST(history_goes_first_when_the_disk_is_full),
 	HARNESS_TEST(a_checkpoint_gives_history_up_for_room),
+	HARNESS_TEST(a_checkpoint_does_with_room_for_one_table),
 };
 
 int main(void)

@@ -188,7 +188,7 @@ class Import(librapi.SharedService):
 class Long(librapi.TestCase):
     def test_one_that_is_killed_can_be_repeated(self):
         service = self.service(transfers=1)
-        pairs = {f"k{n:06}": "v" * 50 for n in range(200000)}
+        pairs = {f"k{n:06}": "v" * 1000 for n in range(40000)}
         lines = lines_of(pairs)
         service.put("/v1/kv/other", b"x")
 

@@ -121,7 +121,7 @@ class Connection:
         self.socket.sendall(raw)
 
     def fill(self):
-        piece = self.socket.recv(1 << 20)
+        piece = self.socket.recv(1 << 15)
         if not piece:
             raise ConnectionError("the server closed the connection")
         self.pending += piece
@@ -143,7 +143,8 @@ class Connection:
         pieces = [self.pending]
         have = len(self.pending)
         while have < size:
-            piece = self.socket.recv(1 << 20)
+            # What is more than was asked for is copied: not too much.
+            piece = self.socket.recv(max(min(size - have, 1 << 20), 1 << 15))
             if not piece:
                 raise ConnectionError("the answer ended early")
             pieces.append(piece)
@@ -153,16 +154,16 @@ class Connection:
         return data[:size]
 
     def read_chunks(self):
-        body = b""
+        pieces = []
         while True:
             while b"\r\n" not in self.pending:
                 self.fill()
             line, self.pending = self.pending.split(b"\r\n", 1)
             size = int(line.split(b";")[0], 16)
-            body += self.read_exactly(size)
+            pieces.append(self.read_exactly(size))
             self.read_exactly(2)
             if size == 0:
-                return body
+                return b"".join(pieces)
 
     def receive(self, head_only=False):
         status, fields = self.read_head()

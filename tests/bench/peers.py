@@ -126,21 +126,18 @@ class Static(Librapi):
     name = "static file"
     durable = False
 
+    def environment(self):
+        """The only folder that librapi's configuration knows."""
+        return dict(super().environment(),
+                    LIGHTTPD_ERRORS=self.path("files"))
+
     def start_lighttpd(self):
         os.makedirs(self.path("files"), exist_ok=True)
         with open(self.path("files", "file"), "w", encoding="ascii") as f:
             f.write(value(100))
-        ours = os.path.join(librapi.BUILD, "lighttpd")
-        shutil.copy(os.path.join(ours, "settings.sh"), self.folder)
-        with open(os.path.join(ours, "common.conf"), encoding="utf-8") as f:
-            conf = f.read()
-        root = "server.document-root = "
-        assert root + "errors" in conf
-        with open(self.path("static.conf"), "w", encoding="utf-8") as f:
-            f.write(conf.replace(root + "errors",
-                                 f'{root}"{self.path("files")}"'))
         self.lighttpd = self.start_process(
-            [librapi.LIGHTTPD, "-D", "-f", self.path("static.conf")])
+            [librapi.LIGHTTPD, "-D", "-f",
+             os.path.join(librapi.BUILD, "lighttpd", "common.conf")])
 
     def ready(self):
         try:

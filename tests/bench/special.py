@@ -53,7 +53,7 @@ def import_export(service, plan):
         return {}
     found = {}
     exports, imports = [], []
-    for _ in range(plan.rounds):
+    for _ in range(min(3, plan.rounds)):
         link = http.client.HTTPConnection(service.address, service.port,
                                           timeout=600)
         begun = time.monotonic()
@@ -68,9 +68,8 @@ def import_export(service, plan):
         assert answer.status == 200, text
         imports.append(time.monotonic() - begun)
         link.close()
-    keys = plan.keys
-    found["export"] = keys / statistics.median(exports)
-    found["import"] = keys / statistics.median(imports)
+    found["export"] = plan.many / statistics.median(exports)
+    found["import"] = plan.many / statistics.median(imports)
     return found
 
 

@@ -16,7 +16,8 @@
  * `end`.
  *
  * A sixteenth of each segment is kept for commits without a put, so that keys
- * can be deleted when the disk has no room for another segment.
+ * can be deleted when the disk has no room for another segment; and a small
+ * segment after it, so that these deletes can be merged and give room back.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -25,7 +26,8 @@
 #include "base/log.h"
 #include "store/gdbm/engine.h"
 
-#define RESERVE_PART 16
+#define RESERVE_PART  16
+#define SMALL_SEGMENT (64 * 1024)
 
 /* What a commit needs of the journal and of the memtable. */
 struct need {
@@ -176,31 +178,41 @@ static enum err seal_locked(struct gdbm_store *g, uint64_t number)
 	return err;
 }
 
-static enum err create_next(struct gdbm_store *g, uint64_t number,
+static enum err create_next(struct gdbm_store *g, uint64_t capacity,
 			    struct journal_head *head, int *fd)
 {
-	return journal_create(g->dir, number,
-			      atomic_load(&g->shared->revision) + 1,
-			      g->conf.journal_segment_bytes, head, fd);
+	return journal_create(g->dir, atomic_load(&g->shared->segment) + 1,
+			      atomic_load(&g->shared->revision) + 1, capacity,
+			      head, fd);
 }
 
-static enum err rotate_locked(struct gdbm_store *g)
+/*
+ * Go on in a new segment, for which history gives its room.  Without room for
+ * a whole one, and when `small` will do, a small one lets what was written be
+ * sealed, and so be merged.  An empty one stays, unless it is smaller than it
+ * should be.
+ */
+static enum err rotate_locked(struct gdbm_store *g, bool small)
 {
 	struct shared *shared = g->shared;
 	uint64_t number = atomic_load(&shared->segment);
 	struct segment *segment = shared_segment(shared, number);
+	bool empty = atomic_load(&segment->tail) == JOURNAL_HEAD_SIZE;
+	uint64_t whole = g->conf.journal_segment_bytes;
 	struct journal_head head;
 	int fd = -1;
 	enum err err;
 
-	if (atomic_load(&segment->tail) == JOURNAL_HEAD_SIZE)
+	if (empty && segment->head.capacity >= whole)
 		return ERR_OK;
 	if (number + 1 - atomic_load(&shared->oldest) >= shared->ring)
 		return atomic_load(&shared->full) ? ERR_FULL : ERR_BUSY;
-	err = create_next(g, number + 1, &head, &fd);
+	err = create_next(g, whole, &head, &fd);
 	if (err == ERR_FULL && retain_give_up(g))
-		err = create_next(g, number + 1, &head, &fd);
+		err = create_next(g, whole, &head, &fd);
 	atomic_store(&shared->full, err == ERR_FULL);
+	if (err == ERR_FULL && small && !empty)
+		err = create_next(g, SMALL_SEGMENT, &head, &fd);
 	if (!err)
 		err = file_close(&fd, "journal");
 	if (!err)
@@ -219,7 +231,7 @@ enum err append_rotate(struct gdbm_store *g)
 
 	if (err)
 		return err;
-	err = rotate_locked(g);
+	err = rotate_locked(g, true);
 	lock_release(&g->shared->journal);
 	return err;
 }
@@ -268,7 +280,7 @@ static enum err make_room(struct gdbm_store *g, const struct need *need)
 
 	if (fits(g, need))
 		return ERR_OK;
-	err = rotate_locked(g);
+	err = rotate_locked(g, !need->puts);
 	if (err || fits(g, need))
 		return err;
 	number = atomic_load(&g->shared->segment);

@@ -230,8 +230,9 @@ enum err append_index(struct shared *shared, uint64_t number,
 		      const struct journal_frame *frame, struct view body);
 
 /*
- * append.c: seal the segment being written and go on in a new one; nothing
- * to do when it is empty.  ERR_BUSY, ERR_FULL, ERR_STOPPED, ERR_IO.
+ * append.c: seal the segment being written and go on in a new one, a small
+ * one when there is no room for another; nothing to do when it is empty.
+ * ERR_BUSY, ERR_FULL, ERR_STOPPED, ERR_IO.
  */
 enum err append_rotate(struct gdbm_store *g);
 

@@ -3,7 +3,7 @@
  * Which segments stay when the store itself needs them no more, as history
  * for store_changes(): those from shared->history up to where the live ones
  * begin.  MANIFEST does not name them: history is whatever run of segments
- * stands before its first one without a gap, each beginning at an earlier
+ * stands before its first one without a gap, each beginning at no later a
  * revision than the next.  So it needs no care to be there after a restart,
  * and a person may remove its oldest files.
  *
@@ -85,7 +85,7 @@ enum err retain_begin(struct gdbm_store *g)
 		return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
 	for (; first > 1; first--) {
 		err = head_of(g, first - 1, &head);
-		if (err || head.first_revision >= next.first_revision)
+		if (err || head.first_revision > next.first_revision)
 			break;
 		next = head;
 	}

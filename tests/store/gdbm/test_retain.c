@@ -14,12 +14,13 @@
 #include "store/gdbm/engine.h"
 
 static uint64_t history_bytes;
+static uint64_t segment_bytes = 65536;
 
 static void small_limits(struct store_conf *conf)
 {
-	conf->value_max_bytes = 16384;
-	conf->journal_segment_bytes = 65536;
-	conf->journal_max_bytes = 262144;
+	conf->value_max_bytes = segment_bytes / 2;
+	conf->journal_segment_bytes = segment_bytes;
+	conf->journal_max_bytes = 4 * segment_bytes;
 	conf->memtable_bytes = 65536;
 	conf->table_max_keys = 16;
 	conf->history_bytes = history_bytes;
@@ -214,6 +215,7 @@ static void damaged_history_is_told_and_given_up(void)
 /* The first call that needs room fails: history goes, and it is done again. */
 static void history_goes_first_when_the_disk_is_full(void)
 {
+	struct store_stats stats;
 	struct store *store;
 	struct gdbm_store *g;
 
@@ -230,9 +232,13 @@ static void history_goes_first_when_the_disk_is_full(void)
 	/* There is none any more, so now it is full. */
 	contract_put(store, "key", "newer");
 	fault_arm(FAULT_WRITE, 1, ENOSPC);
-	CU_ASSERT_EQUAL(append_rotate(g), ERR_FULL);
+	CU_ASSERT_EQUAL(append_rotate(g), ERR_OK);
 	CU_ASSERT_TRUE(fault_disarm());
+	store_stats(store, &stats);
+	CU_ASSERT_TRUE(stats.full);
 	checkpoint(store);
+	store_stats(store, &stats);
+	CU_ASSERT_FALSE(stats.full);
 	CU_ASSERT_EQUAL(oldest_since(store), 4);
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "newer");
 	contract_close(store);
@@ -261,6 +267,56 @@ static void a_checkpoint_gives_history_up_for_room(void)
 	CU_ASSERT_FALSE(failed);
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "value");
 	contract_close(store);
+}
+
+/*
+ * What was written is sealed all the same, by a small segment; and that one
+ * is left as soon as something needs more, also when it is still empty.
+ */
+static void a_small_segment_is_in_nobody_s_way(void)
+{
+	static char value[100000];
+	struct store_op op =
+		op_put(view_of("large"), (struct view){ value, sizeof(value) });
+	struct store_conf conf;
+	struct store *store;
+	struct gdbm_store *g;
+	struct stat status;
+	uint64_t revision;
+	uint64_t oldest;
+
+	history_bytes = 1 << 20;
+	segment_bytes = 256 << 10;
+	store = contract_open();
+	g = (struct gdbm_store *)store;
+	contract_put(store, "key", "value");
+	fault_arm(FAULT_WRITE, 1, ENOSPC);
+	CU_ASSERT_EQUAL(append_rotate(g), ERR_OK);
+	CU_ASSERT_TRUE(fault_disarm());
+	CU_ASSERT_EQUAL(stat(segment_path(2), &status), 0);
+	CU_ASSERT(status.st_size < 256 << 10);
+	/* Not a second one after it. */
+	fault_arm(FAULT_WRITE, 1, ENOSPC);
+	CU_ASSERT_EQUAL(append_rotate(g), ERR_FULL);
+	CU_ASSERT_TRUE(fault_disarm());
+	CU_ASSERT_EQUAL(count_segments(), 2);
+	CU_ASSERT_EQUAL(contract_ops(store, &op, 1, &revision), ERR_OK);
+	CU_ASSERT_EQUAL(revision, 2);
+	CU_ASSERT_EQUAL(count_segments(), 3);
+	CU_ASSERT_EQUAL(changes_since(store, 0, &oldest), ERR_OK);
+	/* As if killed, and then stopped as it should be. */
+	atomic_store(&g->shared->stopped, true);
+	for (int i = 0; i < 3; i++) {
+		contract_close(store);
+		conf = contract_conf();
+		CU_ASSERT_EQUAL(store_check(&conf, note_finding, NULL), ERR_OK);
+		store = contract_open();
+		CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "value");
+		CU_ASSERT_EQUAL(contract_revision(store), 2);
+		CU_ASSERT_EQUAL(oldest_since(store), 0);
+	}
+	contract_close(store);
+	segment_bytes = 65536;
 }
 
 /* Without history, and with many tables, it goes table by table. */
@@ -308,6 +364,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(damaged_history_is_told_and_given_up),
 	HARNESS_TEST(history_goes_first_when_the_disk_is_full),
 	HARNESS_TEST(a_checkpoint_gives_history_up_for_room),
+	HARNESS_TEST(a_small_segment_is_in_nobody_s_way),
 	HARNESS_TEST(a_checkpoint_does_with_room_for_one_table),
 };
 

@@ -16,7 +16,7 @@ set -eu
 # What each line is for: build; libraries.
 build_packages="
 	gcc libc6-dev make autoconf automake pkg-config
-	libfcgi-dev libgdbm-dev libjson-c-dev"
+	libfcgi-dev libgdbm-dev libjson-c-dev nettle-dev"
 # ... run; test.
 packages="$build_packages
 	lighttpd curl

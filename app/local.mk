@@ -2,7 +2,8 @@
 
 bin_PROGRAMS += %D%/librapi
 %C%_librapi_SOURCES = %D%/main.c
-%C%_librapi_LDADD = %D%/liblibrapi.a $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS)
+%C%_librapi_LDADD = %D%/liblibrapi.a $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS) \
+	$(NETTLE_LIBS)
 
 # All but main(), so that tests and fuzzers link what the program runs.
 noinst_LIBRARIES += %D%/liblibrapi.a
@@ -29,6 +30,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/stream.h \
 	%D%/supervisor.c \
 	%D%/supervisor.h \
+	%D%/token.c \
+	%D%/token.h \
 	%D%/watcher.c \
 	%D%/watcher.h \
 	%D%/worker.c \
@@ -63,12 +66,16 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/base/setting.h \
 	%D%/base/setting_name.c \
 	%D%/base/setting_rules.c \
+	%D%/base/sha256.c \
+	%D%/base/sha256.h \
 	%D%/base/sink.h \
 	%D%/base/view.c \
 	%D%/bolt/bolt.c \
 	%D%/bolt/bolt.h \
 	%D%/bolt/gob.c \
 	%D%/bolt/gob.h \
+	%D%/http/auth.c \
+	%D%/http/auth.h \
 	%D%/http/date.c \
 	%D%/http/date.h \
 	%D%/http/etag.c \
@@ -158,6 +165,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/tables.h \
 	%D%/store/gdbm/verify.c \
 	%D%/api/about.c \
+	%D%/api/access.c \
+	%D%/api/access.h \
 	%D%/api/bulk.c \
 	%D%/api/bulk.h \
 	%D%/api/call.c \
@@ -180,6 +189,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/patch.c \
 	%D%/api/news.c \
 	%D%/api/news.h \
+	%D%/api/permit.c \
+	%D%/api/permit.h \
 	%D%/api/rollup.c \
 	%D%/api/rollup.h \
 	%D%/api/seed.c \

@@ -21,6 +21,7 @@
 #include "service.h"
 #include "store/store.h"
 #include "supervisor.h"
+#include "token.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -38,6 +39,7 @@ struct command {
 	const char *about;
 	int (*run)(const struct conf *conf, struct source *source);
 	bool takes_file;
+	bool (*run_words)(int argc, char *argv[]); /* without settings */
 };
 
 static enum err read_conf(void *arg, struct conf *conf, struct buf *message)
@@ -175,6 +177,8 @@ static const struct command commands[] = {
 	{ "import-bolt",
 	  "put the data of the first librapi, FILE, into such a store",
 	  .run = run_import_bolt, .takes_file = true },
+	{ "token", "new --role ROLE [--prefix PREFIX]: make an access token",
+	  .run_words = token_run },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -291,6 +295,10 @@ int main(int argc, char *argv[])
 		return flush_output(EXIT_SUCCESS);
 	}
 	command = take_command(&source);
+	if (command && command->run_words)
+		return flush_output(command->run_words(source.argc, source.argv)
+					    ? EXIT_SUCCESS
+					    : EXIT_USAGE);
 	if (!command || !take_file(command, &source))
 		return EXIT_USAGE;
 	return flush_output(run(command, &source));

@@ -22,6 +22,7 @@ static const struct {
 	{ STRING(watch_listen) },
 	{ STRING(transfer_listen) },
 	{ STRING(engine) },
+	{ STRING(token_file) },
 	{ NUMBER(workers) },
 	{ NUMBER(transfers) },
 	{ NUMBER(lock_timeout_ms) },

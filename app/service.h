@@ -3,6 +3,7 @@
 #ifndef SERVICE_H
 #define SERVICE_H
 
+#include "api/access.h"
 #include "base/conf.h"
 #include "store/store.h"
 
@@ -24,6 +25,7 @@ enum listen {
 struct service {
 	const struct conf *conf;
 	struct store *store;
+	struct access_file *access; /* NULL without a token-file */
 	int listen_fds[LISTEN_COUNT];
 };
 

@@ -32,6 +32,9 @@
 /* Without anything due, look after so long whether all is well. */
 #define WAIT_MAX_MS 60000
 
+/* With a token file: so that a new child has what the old ones had. */
+#define WAIT_TOKENS_MS 1000
+
 enum phase {
 	SERVING,
 	DRAINING, /* who serves was asked to go */
@@ -87,6 +90,12 @@ static void drain(struct supervisor *s, const char *why)
 	ask_all(s, CREW_SERVING);
 }
 
+static void look_at_tokens(struct supervisor *s)
+{
+	if (s->service.access)
+		access_refresh(s->service.access, true);
+}
+
 /* SIGHUP: new settings, which the children get one after another. */
 static void reload_settings(struct supervisor *s)
 {
@@ -106,6 +115,9 @@ static void reload_settings(struct supervisor *s)
 	s->conf = fresh;
 	service_keep_start_only(&s->conf, s->started);
 	service_log_setup(&s->conf, "supervisor");
+	if (s->service.access)
+		access_hurry(s->service.access);
+	look_at_tokens(s);
 	crew_renew(&s->crew);
 	notify_reloading(&s->notify);
 	log_event(LOG_INFO, "reloaded", NULL);
@@ -118,9 +130,9 @@ static long wait_ms(const struct supervisor *s)
 {
 	int64_t now_ms = clock_monotonic_ms();
 	int64_t next_ms = crew_next_ms(&s->crew, s->phase == SERVING);
-	int64_t ms = WAIT_MAX_MS;
+	int64_t ms = s->service.access ? WAIT_TOKENS_MS : WAIT_MAX_MS;
 
-	if (s->notify.watchdog_ms)
+	if (s->notify.watchdog_ms && s->notify.watchdog_ms / 2 < ms)
 		ms = s->notify.watchdog_ms / 2;
 	if (next_ms && next_ms - now_ms < ms)
 		ms = next_ms - now_ms;
@@ -177,6 +189,7 @@ static void serve(struct supervisor *s)
 		}
 		feed_watchdog(s);
 		wait_for_events(s);
+		look_at_tokens(s);
 		crew_look_after(&s->crew, &s->service);
 		advance(s);
 	}
@@ -250,12 +263,29 @@ static enum err open_signals(struct supervisor *s)
 	return ERR_OK;
 }
 
+static enum err open_access(struct supervisor *s)
+{
+	struct buf message = BUF_EMPTY;
+	enum err err;
+
+	if (!*s->conf.token_file)
+		return ERR_OK;
+	err = access_open(s->conf.token_file, &s->service.access, &message);
+	if (err)
+		log_event(LOG_ERROR, "start-failed", "detail",
+			  buf_string(&message), NULL);
+	buf_release(&message);
+	return err;
+}
+
 /* Everything that children inherit, and what it takes to look after them. */
 static enum err open_service(struct supervisor *s)
 {
 	const struct store_conf store_conf = service_store_conf(&s->conf);
-	enum err err = make_folder("data-dir", s->conf.data_dir);
+	enum err err = open_access(s);
 
+	if (!err)
+		err = make_folder("data-dir", s->conf.data_dir);
 	if (!err)
 		err = make_folder("run-dir", s->conf.run_dir);
 	if (!err)
@@ -285,6 +315,7 @@ static enum err close_service(struct supervisor *s)
 		close(s->signal_fd);
 	if (s->lighttpd_fd >= 0)
 		close(s->lighttpd_fd);
+	access_close(s->service.access);
 	notify_release(&s->notify);
 	crew_release(&s->crew);
 	conf_release(&s->fresh);

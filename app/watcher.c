@@ -397,7 +397,9 @@ int watcher_run(const struct service *service)
 {
 	const struct conf *conf = service->conf;
 	struct watcher w = {
-		.api = { .conf = conf, .store = service->store },
+		.api = { .conf = conf,
+			 .store = service->store,
+			 .access = service->access },
 		.body_max =
 			conf->value_max_bytes * BODY_FACTOR + BODY_SLACK_BYTES,
 		.listen_fd = service->listen_fds[LISTEN_WATCH],

@@ -276,7 +276,9 @@ static int run(const struct service *service, const int *listen_fds,
 {
 	const struct conf *conf = service->conf;
 	struct worker w = {
-		.api = { .conf = conf, .store = service->store },
+		.api = { .conf = conf,
+			 .store = service->store,
+			 .access = service->access },
 		.timeout = { .tv_sec = conf->request_timeout_ms / 1000,
 			     .tv_usec =
 				     conf->request_timeout_ms % 1000 * 1000 },

@@ -57,8 +57,10 @@ unit_tests = \
 	%D%/base/test_notify \
 	%D%/base/test_random \
 	%D%/base/test_setting \
+	%D%/base/test_sha256 \
 	%D%/base/test_view \
 	%D%/bolt/test_bolt \
+	%D%/http/test_auth \
 	%D%/http/test_date \
 	%D%/http/test_etag \
 	%D%/http/test_json \
@@ -95,6 +97,7 @@ unit_tests = \
 	%D%/store/gdbm/test_table_faults \
 	%D%/store/gdbm/test_tablecheck \
 	%D%/api/test_about \
+	%D%/api/test_access \
 	%D%/api/test_condition \
 	%D%/api/test_cors \
 	%D%/api/test_entries \
@@ -105,6 +108,7 @@ unit_tests = \
 	%D%/api/test_memory \
 	%D%/api/test_news \
 	%D%/api/test_patch \
+	%D%/api/test_permit \
 	%D%/api/test_rollup \
 	%D%/api/test_seed \
 	%D%/api/test_serve \
@@ -165,9 +169,10 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h
 
 LDADD = %D%/libtests.a app/liblibrapi.a \
-	$(CUNIT_LIBS) $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS)
+	$(CUNIT_LIBS) $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS) $(NETTLE_LIBS)
 
 end_to_end_tests = \
+	%D%/e2e/test_access.py \
 	%D%/e2e/test_checkpoint.py \
 	%D%/e2e/test_cli.py \
 	%D%/e2e/test_concurrency.py \

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "api/permit.h"
 #include "base/clock.h"
 #include "http/problem.h"
 #include "http/uri.h"
@@ -188,7 +189,7 @@ enum err call_key(struct call *call)
 			     "the key is empty; it takes 1 to %d bytes",
 			     STORE_KEY_MAX);
 	call->key = (struct view){ call->key_bytes, size };
-	return ERR_OK;
+	return permit_key(call, call->match.route->role, call->key);
 }
 
 void call_add_url(const char *folder, struct view key, struct buf *out)

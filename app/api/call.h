@@ -30,6 +30,7 @@ struct call {
 	struct request *request;
 	struct response *response;
 	struct route_match match;
+	struct access access; /* what it may do; api/permit.h */
 
 	/* Raw values in the order of route->query; data NULL: not sent. */
 	struct view parameters[CALL_PARAMETERS_MAX];
@@ -86,7 +87,8 @@ bool call_number(struct call *call, const char *name, uint64_t max,
 
 /*
  * Decode the path's key into call->key.  ERR_KEY when it is empty or has a
- * malformed "%", ERR_KEY_TOO_LONG.
+ * malformed "%", ERR_KEY_TOO_LONG, ERR_FORBIDDEN when it is not the
+ * caller's.
  */
 enum err call_key(struct call *call);
 

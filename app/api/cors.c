@@ -35,7 +35,8 @@ void cors_answer(struct call *call)
 		response_field(response, "Vary", VIEW_LITERAL("Origin"));
 	response_field(response, "Access-Control-Expose-Headers",
 		       VIEW_LITERAL("ETag, Link, Location, Librapi-Expires, "
-				    "X-Request-Id"));
+				    "Allow, Accept-Patch, Retry-After, "
+				    "WWW-Authenticate, X-Request-Id"));
 }
 
 void cors_preflight(struct call *call, const char *allow)

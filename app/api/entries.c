@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/permit.h"
 #include "api/rollup.h"
 #include "base/base64.h"
 #include "http/json.h"
@@ -81,7 +82,9 @@ static enum err read_query(struct page *page)
 			    "a whole number, 0 to 1000");
 	good &= call_number(call, "values", 1, &values, "0 or 1");
 	range->values = values && page->limit;
-	return good ? ERR_OK : ERR_INVALID;
+	if (!good)
+		return ERR_INVALID;
+	return permit_prefix(call, range->prefix, &range->prefix);
 }
 
 /* JSON */
@@ -411,7 +414,7 @@ static enum err read_delete(struct call *call, char *bytes, struct view *prefix)
 	if (!call_bytes(call, "prefix", 1, STORE_KEY_MAX, bytes, prefix))
 		return ERR_INVALID;
 	if (prefix->data)
-		return ERR_OK;
+		return permit_whole_prefix(call, *prefix);
 	return fault_at(call, ERR_INVALID, "parameter", VIEW_LITERAL("prefix"),
 			"required");
 }

@@ -30,17 +30,12 @@ static void add_date(struct response *response, const char *name,
 	response_field(response, name, view_of(date));
 }
 
-/* A stored value is never a page of ours: no script of it may run. */
 static void add_value(struct response *response, const struct record *record)
 {
 	struct view type = record->type;
 
 	response_field(response, "Content-Type",
 		       type.size ? type : VIEW_LITERAL(TYPE_UNKNOWN));
-	response_field(response, "X-Content-Type-Options",
-		       VIEW_LITERAL("nosniff"));
-	response_field(response, "Content-Security-Policy",
-		       VIEW_LITERAL("default-src 'none'; sandbox"));
 	response->body = record->value;
 }
 

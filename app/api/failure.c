@@ -36,6 +36,10 @@ static const struct failure failures[ERR_COUNT] = {
 				    "Precondition required",
 				    "a write needs If-Match or "
 				    "If-None-Match here" },
+	[ERR_UNAUTHORIZED] = { 401, "unauthorized", "Unauthorized",
+			       "this takes a token" },
+	[ERR_FORBIDDEN] = { 403, "forbidden", "Forbidden",
+			    "the token is not for this" },
 
 	[ERR_NOT_FOUND] = { 404, "key-not-found", "Key not found",
 			    "there is no value under this key" },

@@ -93,8 +93,6 @@ static void answer(struct call *call, uint64_t revision)
 	response->status = 200;
 	response_field(response, "ETag", etag_format(revision, etag));
 	response_field(response, "Content-Type", VIEW_LITERAL(RESULT_TYPE));
-	response_field(response, "X-Content-Type-Options",
-		       VIEW_LITERAL("nosniff"));
 }
 
 enum err entry_patch(struct call *call)

@@ -11,6 +11,7 @@
  */
 #include "api/condition.h"
 #include "api/handlers.h"
+#include "api/permit.h"
 #include "http/etag.h"
 #include "http/json.h"
 #include "http/mediatype.h"
@@ -155,6 +156,8 @@ enum err seed_post(struct call *call)
 	uint64_t revision;
 	enum err err = seed_body_read(call, &body, true);
 
+	if (!err)
+		err = permit_key(call, ROLE_WRITE, body.key);
 	if (!err)
 		err = seed_write(call, &body, body.key, false, &revision);
 	if (err)

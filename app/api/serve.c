@@ -8,6 +8,7 @@
 #include "api/cors.h"
 #include "api/failure.h"
 #include "api/handlers.h"
+#include "api/permit.h"
 #include "http/etag.h"
 #include "http/json.h"
 #include "http/merge_patch.h"
@@ -27,29 +28,38 @@ static const char *const watch_query[] = { "prefix", "since", "wait", "values",
 					   NULL };
 
 static const struct route routes[] = {
-	{ METHOD_GET, "/v1/kv/{key}", .serve = entry_get },
-	{ METHOD_PUT, "/v1/kv/{key}", .serve = entry_put, .query = put_query },
-	{ METHOD_DELETE, "/v1/kv/{key}", .serve = entry_delete },
-	{ METHOD_PATCH, "/v1/kv/{key}", .serve = entry_patch,
+	{ METHOD_GET, "/v1/kv/{key}", .role = ROLE_READ, .serve = entry_get },
+	{ METHOD_PUT, "/v1/kv/{key}", .role = ROLE_WRITE, .serve = entry_put,
 	  .query = put_query },
-	{ METHOD_GET, "/v1/kv", .serve = entries_get, .query = list_query },
-	{ METHOD_DELETE, "/v1/kv", .serve = entries_delete,
+	{ METHOD_DELETE, "/v1/kv/{key}", .role = ROLE_WRITE,
+	  .serve = entry_delete },
+	{ METHOD_PATCH, "/v1/kv/{key}", .role = ROLE_WRITE,
+	  .serve = entry_patch, .query = put_query },
+	{ METHOD_GET, "/v1/kv", .role = ROLE_READ, .serve = entries_get,
+	  .query = list_query },
+	{ METHOD_DELETE, "/v1/kv", .role = ROLE_WRITE, .serve = entries_delete,
 	  .query = prefix_query },
-	{ METHOD_POST, "/v1/txn", .serve = txn_post },
-	{ METHOD_GET, "/v1/export", .serve = export_get,
+	{ METHOD_POST, "/v1/txn", .role = ROLE_READ, .serve = txn_post },
+	{ METHOD_GET, "/v1/export", .role = ROLE_READ, .serve = export_get,
 	  .query = export_query },
-	{ METHOD_POST, "/v1/import", .serve = import_post,
+	{ METHOD_POST, "/v1/import", .role = ROLE_WRITE, .serve = import_post,
 	  .query = import_query, .pieces = true },
-	{ METHOD_GET, "/v1/watch", .serve = watch_get, .query = watch_query },
-	{ METHOD_GET, "/v1", .serve = about_get },
-	{ METHOD_GET, "/livez", .serve = health_live },
-	{ METHOD_GET, "/readyz", .serve = health_ready },
+	{ METHOD_GET, "/v1/watch", .role = ROLE_READ, .serve = watch_get,
+	  .query = watch_query },
+	{ METHOD_GET, "/v1", .role = ROLE_READ, .serve = about_get },
+	{ METHOD_GET, "/livez", .role = ROLE_ANYBODY, .serve = health_live },
+	{ METHOD_GET, "/readyz", .role = ROLE_ANYBODY, .serve = health_ready },
 
-	{ METHOD_POST, "/datas", .serve = seed_post, .seed = true },
-	{ METHOD_GET, "/datas/{key}", .serve = seed_get, .seed = true },
-	{ METHOD_PUT, "/datas/{key}", .serve = seed_put, .seed = true },
-	{ METHOD_DELETE, "/datas/{key}", .serve = entry_delete, .seed = true },
-	{ METHOD_GET, "/hc", .serve = health_check, .seed = true },
+	{ METHOD_POST, "/datas", .role = ROLE_WRITE, .serve = seed_post,
+	  .seed = true },
+	{ METHOD_GET, "/datas/{key}", .role = ROLE_READ, .serve = seed_get,
+	  .seed = true },
+	{ METHOD_PUT, "/datas/{key}", .role = ROLE_WRITE, .serve = seed_put,
+	  .seed = true },
+	{ METHOD_DELETE, "/datas/{key}", .role = ROLE_WRITE,
+	  .serve = entry_delete, .seed = true },
+	{ METHOD_GET, "/hc", .role = ROLE_ANYBODY, .serve = health_check,
+	  .seed = true },
 };
 
 bool api_takes_pieces(const struct request *request)
@@ -98,8 +108,7 @@ static enum err answer_options(struct call *call)
 	if (call->match.resource && call->match.methods & 1u << METHOD_PATCH)
 		response_field(call->response, "Accept-Patch",
 			       VIEW_LITERAL(MERGE_PATCH_TYPE));
-	if (of_seed(call))
-		cors_preflight(call, allow);
+	cors_preflight(call, allow);
 	return ERR_OK;
 }
 
@@ -118,6 +127,9 @@ static enum err dispatch(struct call *call)
 		return answer_options(call);
 	if (err)
 		return err;
+	err = permit_call(call, call->match.route->role);
+	if (err)
+		return err;
 	err = call_query(call);
 	if (err)
 		return err;
@@ -131,6 +143,8 @@ static void add_error_fields(struct call *call, enum err err, int status)
 	char allow[ROUTE_ALLOW_SIZE];
 	char etag[ETAG_SIZE];
 
+	if (err == ERR_UNAUTHORIZED || err == ERR_FORBIDDEN)
+		permit_challenge(call, err);
 	if (status == 503)
 		response_field(response, "Retry-After", VIEW_LITERAL(RETRY_S));
 	if (err == ERR_METHOD)
@@ -218,7 +232,10 @@ static void answer_error(struct call *call, enum err err)
 	buf_release(&members);
 }
 
-/* Header fields that every answer has. */
+/*
+ * Header fields that every answer has.  None of them is a page of ours, least
+ * of all a value.
+ */
 static void add_common_fields(struct call *call)
 {
 	struct response *response = call->response;
@@ -227,8 +244,11 @@ static void add_common_fields(struct call *call)
 		       call->value ? VIEW_LITERAL("no-cache")
 				   : VIEW_LITERAL("no-store"));
 	response_field(response, "X-Request-Id", call->request->id);
-	if (of_seed(call))
-		cors_answer(call);
+	response_field(response, "X-Content-Type-Options",
+		       VIEW_LITERAL("nosniff"));
+	response_field(response, "Content-Security-Policy",
+		       VIEW_LITERAL("default-src 'none'; sandbox"));
+	cors_answer(call);
 	response->no_body = call->request->method == METHOD_HEAD;
 }
 

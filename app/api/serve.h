@@ -7,6 +7,7 @@
 #ifndef API_SERVE_H
 #define API_SERVE_H
 
+#include "api/access.h"
 #include "base/conf.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -17,7 +18,8 @@ struct parking; /* api/watch.h */
 struct api {
 	const struct conf *conf;
 	struct store *store;
-	struct parking *parking; /* for watchers; NULL: none wait here */
+	struct parking *parking;    /* for watchers; NULL: none wait here */
+	struct access_file *access; /* NULL: everybody may do everything */
 	bool draining; /* /readyz says 503; requests are still served */
 };
 

@@ -14,6 +14,7 @@
 
 #include "api/handlers.h"
 #include "api/lines.h"
+#include "api/permit.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "http/etag.h"
@@ -98,7 +99,9 @@ enum err export_get(struct call *call)
 	if (!call_bytes(call, "prefix", 0, sizeof(outgoing->bytes),
 			outgoing->bytes, &outgoing->prefix))
 		return ERR_INVALID;
-	err = outgoing_open(call, outgoing, &revision);
+	err = permit_prefix(call, outgoing->prefix, &outgoing->prefix);
+	if (!err)
+		err = outgoing_open(call, outgoing, &revision);
 	if (!err)
 		add_export_fields(call, types[type], revision);
 	return err;
@@ -126,7 +129,8 @@ static enum err read_query(struct import *import)
 	import->load.replace = view_equal_string(mode, "replace");
 	if (!mode.data || import->load.replace ||
 	    view_equal_string(mode, "merge"))
-		return ERR_OK;
+		return permit_prefix(call, import->load.prefix,
+				     &import->load.prefix);
 	return fault_at(call, ERR_INVALID, "parameter", VIEW_LITERAL("mode"),
 			"takes merge, which is the default, or replace");
 }

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "api/permit.h"
 #include "api/txn.h"
 #include "base/base64.h"
 #include "base/clock.h"
@@ -383,6 +384,10 @@ static enum err read_op(struct txn *txn, size_t object, size_t index)
 	err = check_members(txn, &found, &verbs[op->verb]);
 	if (!err)
 		err = read_key(txn, &found, MEMBER_VERB, &store_op->key);
+	if (!err)
+		err = permit_key(txn->call,
+				 op->verb == TXN_GET ? ROLE_READ : ROLE_WRITE,
+				 store_op->key);
 	if (!err && found.at[MEMBER_VALUE])
 		err = read_value(txn, &found, store_op);
 	if (!err)
@@ -431,6 +436,8 @@ static enum err read_condition(struct txn *txn, size_t object, size_t index)
 					    ? member_names[MEMBER_REV]
 					    : member_names[MEMBER_KEY]);
 	err = read_key(txn, &found, MEMBER_KEY, &condition->key);
+	if (!err)
+		err = permit_key(txn->call, ROLE_READ, condition->key);
 	return err ? err : read_rev(txn, &found, condition);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/permit.h"
 #include "http/mediatype.h"
 #include "http/sse.h"
 
@@ -165,6 +166,7 @@ static enum err read_query(struct call *call, struct watch *watch)
 	uint64_t wait_s = WATCH_WAIT_S;
 	uint64_t values = 0;
 	bool good = true;
+	enum err err;
 
 	good &= call_bytes(call, "prefix", 0, sizeof(bytes), bytes, &prefix);
 	good &= read_since(call, &watch->place.revision);
@@ -173,6 +175,9 @@ static enum err read_query(struct call *call, struct watch *watch)
 	good &= call_number(call, "values", 1, &values, "0 or 1");
 	if (!good)
 		return ERR_INVALID;
+	err = permit_prefix(call, prefix, &prefix);
+	if (err)
+		return err;
 	buf_add_view(&watch->prefix, prefix);
 	watch->wait_ms = wait_s * 1000;
 	watch->values = values;

@@ -60,7 +60,8 @@ struct conf {
 	uint64_t history_bytes;      /* of journal kept for watchers */
 
 	const char *log_level;   /* "error", "warn", "info", "debug" */
-	const char *cors_origin; /* Access-Control-Allow-Origin of /datas */
+	const char *cors_origin; /* Access-Control-Allow-Origin */
+	const char *token_file;  /* "": everybody may do everything */
 
 	void *owned; /* strings and their sources; conf_release() */
 };

@@ -23,6 +23,8 @@ enum err {
 	ERR_NOT_ACCEPTABLE,    /* no representation that Accept allows */
 	ERR_MEDIA_TYPE,        /* Content-Type or Content-Encoding not served */
 	ERR_CONDITION_MISSING, /* LIBRAPI_REQUIRE_CONDITIONS is on: 428 */
+	ERR_UNAUTHORIZED,      /* no token, or one that is unknown */
+	ERR_FORBIDDEN,         /* the token is for less, or for other keys */
 
 	/* What the store says about a key. */
 	ERR_NOT_FOUND,  /* absent, deleted or expired */

@@ -276,8 +276,16 @@ const struct setting settings[SETTING_COUNT] = {
 		.type = SETTING_HEADER,
 		MEMBER(cors_origin),
 		.initial = "*",
-		.about = "Access-Control-Allow-Origin of /datas and /hc; when "
+		.about = "Access-Control-Allow-Origin of every answer; when "
 			 "empty, pages of other origins can't read them",
+	},
+	{
+		.name = "token-file",
+		.type = SETTING_FILE,
+		MEMBER(token_file),
+		.initial = "",
+		.about = "The file of the tokens that requests need; when "
+			 "empty, everybody may do everything",
 	},
 };
 
@@ -372,6 +380,8 @@ static bool text_allowed(const struct setting *setting, const char *text)
 		return is_choice(setting, text);
 	case SETTING_FOLDER:
 		return is_folder(text);
+	case SETTING_FILE:
+		return !has_control(text);
 	case SETTING_SOCKET:
 		return is_socket(text);
 	case SETTING_HEADER:
@@ -428,6 +438,9 @@ void setting_allowed(const struct setting *setting, struct buf *out)
 		break;
 	case SETTING_FOLDER:
 		buf_add_string(out, "the path of a folder");
+		break;
+	case SETTING_FILE:
+		buf_add_string(out, "empty or the path of a file");
 		break;
 	case SETTING_SOCKET:
 		buf_addf(out, "empty or unix:/path of at most %d bytes",

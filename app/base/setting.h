@@ -9,7 +9,7 @@
 #include "base/conf.h"
 
 enum {
-	SETTING_COUNT = 29,
+	SETTING_COUNT = 30,
 	SETTING_NAME_SIZE = 48,        /* in any of its spellings, with NUL */
 	SETTING_SOCKET_PATH_MAX = 107, /* sun_path without its NUL, unix(7) */
 };
@@ -22,6 +22,7 @@ enum setting_type {
 	SETTING_SWITCH, /* true, false; also yes, no, 1, 0 */
 	SETTING_CHOICE, /* one of `choices` */
 	SETTING_FOLDER, /* a path, not empty */
+	SETTING_FILE,   /* a path, or empty */
 	SETTING_SOCKET, /* empty or unix:/path */
 	SETTING_HEADER, /* one word of ASCII, or empty */
 };

@@ -8,6 +8,7 @@
 #define HTTP_ROUTE_H
 
 #include "base/buf.h"
+#include "http/auth.h"
 #include "http/request.h"
 
 struct call; /* what a handler is given; opaque here */
@@ -16,6 +17,7 @@ struct route {
 	enum method method; /* a GET row serves HEAD too */
 	const char *pattern;
 	enum err (*serve)(struct call *call);
+	enum auth_role role;      /* who may */
 	const char *const *query; /* parameters taken, NULL at the end */
 	bool seed;                /* of the first librapi's API */
 	bool pieces;              /* takes its body by request->read */

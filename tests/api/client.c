@@ -97,6 +97,7 @@ void client_open(struct client *client)
 			.txn_max_ops = 20,
 			.txn_max_bytes = 4000,
 			.cors_origin = "*",
+			.token_file = "",
 		},
 	};
 	client->api.conf = &client->conf;

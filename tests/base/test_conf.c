@@ -117,6 +117,7 @@ static void without_anything_all_is_default(void)
 	CU_ASSERT_EQUAL(conf.history_bytes, 134217728);
 	CU_ASSERT_STRING_EQUAL(conf.log_level, "info");
 	CU_ASSERT_STRING_EQUAL(conf.cors_origin, "*");
+	CU_ASSERT_STRING_EQUAL(conf.token_file, "");
 	buf_release(&message);
 	conf_release(&conf);
 }

@@ -29,6 +29,7 @@ HOMES = {
     "fcgiapp.h": ["app/exchange.h", "app/exchange.c",
                   "tests/bench/null.c"],
     "json-c/": ["app/http/json.c"],
+    "nettle/": ["app/base/sha256.c"],
     "gdbm.h": ["app/store/gdbm/gdbmfile.c"],
     "CUnit/": ["tests/harness.h", "tests/harness.c"],
 }

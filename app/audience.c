@@ -221,6 +221,7 @@ void audience_park(struct audience *audience, struct seat *seat,
 {
 	stream_forget_request(&seat->stream);
 	seat->watch = watch;
+	seat->allowed_ms = clock_monotonic_ms();
 	if (!audience->watchers++)
 		audience->tail = newest(audience);
 	if (watch->values)
@@ -321,6 +322,12 @@ static bool follow(struct audience *audience)
 	return !audience->news.all;
 }
 
+static void refuse(struct audience *audience, struct seat *seat)
+{
+	audience_answer(audience, seat, VIEW_LITERAL(UNAVAILABLE_TEXT),
+			(struct view){ 0 });
+}
+
 static void give_up(struct audience *audience, struct seat *seat)
 {
 	if (seat->watch->stream)
@@ -328,8 +335,7 @@ static void give_up(struct audience *audience, struct seat *seat)
 	else if (!seat->watch->place.index)
 		answer_poll(audience, seat);
 	else
-		audience_answer(audience, seat, VIEW_LITERAL(UNAVAILABLE_TEXT),
-				(struct view){ 0 });
+		refuse(audience, seat);
 }
 
 static struct seat *next_behind(struct audience *audience)
@@ -415,15 +421,38 @@ static bool cut_off(struct audience *audience, struct seat *seat,
 	return true;
 }
 
+/* True when the seat was given up because its token is no more. */
+static bool send_away(struct audience *audience, struct seat *seat,
+		      int64_t now_ms)
+{
+	struct watch *watch = seat->watch;
+
+	if (!audience->conf.access || !watch ||
+	    now_ms - seat->allowed_ms < (int64_t)audience->conf.heartbeat_ms)
+		return false;
+	seat->allowed_ms = now_ms;
+	if (watch_is_allowed(watch, audience->conf.access))
+		return false;
+	/* Should it come back, it hears why. */
+	if (watch->stream)
+		finish(audience, seat);
+	else
+		refuse(audience, seat);
+	return true;
+}
+
 int64_t audience_tick(struct audience *audience)
 {
 	int64_t now_ms = clock_monotonic_ms();
 	int64_t next_ms = now_ms + TICK_MAX_MS;
 
+	if (audience->conf.access)
+		access_refresh(audience->conf.access, false);
 	for (size_t i = audience->count; i-- > 0;) {
 		struct seat *seat = audience->seats[i];
 
-		if (cut_off(audience, seat, now_ms))
+		if (send_away(audience, seat, now_ms) ||
+		    cut_off(audience, seat, now_ms))
 			continue;
 		if (is_late(seat, now_ms))
 			remind(audience, seat);

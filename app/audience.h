@@ -25,6 +25,7 @@ struct seat {
 	int64_t due_ms;      /* monotonic: request, answer or heartbeat */
 	size_t counted;      /* of its bytes in audience.backlog */
 	int64_t moved_ms;    /* monotonic: when it last took some of them */
+	int64_t allowed_ms;  /* monotonic: when its token was last seen good */
 	bool sending;        /* we wait for the peer to take bytes */
 };
 
@@ -33,6 +34,7 @@ struct audience_conf {
 	uint64_t heartbeat_ms;
 	uint64_t backlog_max;
 	uint64_t timeout_ms; /* for a request to come or an answer to go */
+	struct access_file *access; /* or NULL */
 };
 
 struct audience {
@@ -82,8 +84,9 @@ void audience_event(struct audience *audience, struct seat *seat, bool writable,
 bool audience_advance(struct audience *audience);
 
 /*
- * Heartbeats, answers that can't wait any longer, and requests that don't
- * come.  Returns the monotonic time when that is to be looked at again.
+ * Heartbeats, answers that can't wait any longer, requests that don't come,
+ * and tokens that are no more: each is looked up once a heartbeat, and who has
+ * lost his is sent away.  Returns the monotonic time when to look again.
  */
 int64_t audience_tick(struct audience *audience);
 

@@ -349,6 +349,7 @@ static enum err open_watcher(struct watcher *w)
 		.heartbeat_ms = conf->watch_heartbeat_ms,
 		.backlog_max = conf->watch_backlog_bytes,
 		.timeout_ms = conf->request_timeout_ms,
+		.access = w->api.access,
 	};
 	enum err err = open_events(w);
 

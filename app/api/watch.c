@@ -27,8 +27,20 @@ void watch_free(struct watch *watch)
 		return;
 	response_release(&watch->head);
 	buf_release(&watch->prefix);
+	buf_release(&watch->token);
 	buf_release(&watch->events);
 	free(watch);
+}
+
+bool watch_is_allowed(const struct watch *watch, const struct access_file *file)
+{
+	struct access access;
+
+	if (!file)
+		return true;
+	return access_find(file, buf_view(&watch->token), &access) &&
+	       access.role <= ROLE_READ &&
+	       view_starts_with(buf_view(&watch->prefix), access.prefix);
 }
 
 /* What it is sent */
@@ -162,7 +174,7 @@ static bool read_since(struct call *call, uint64_t *since)
 static enum err read_query(struct call *call, struct watch *watch)
 {
 	char bytes[STORE_KEY_MAX];
-	struct view prefix;
+	struct view prefix, token;
 	uint64_t wait_s = WATCH_WAIT_S;
 	uint64_t values = 0;
 	bool good = true;
@@ -179,9 +191,11 @@ static enum err read_query(struct call *call, struct watch *watch)
 	if (err)
 		return err;
 	buf_add_view(&watch->prefix, prefix);
+	if (auth_bearer(call->request->authorization, &token))
+		buf_add_view(&watch->token, token);
 	watch->wait_ms = wait_s * 1000;
 	watch->values = values;
-	return watch->prefix.err;
+	return watch->prefix.err ? watch->prefix.err : watch->token.err;
 }
 
 static enum err choose_type(struct call *call, struct watch *watch)

@@ -13,6 +13,7 @@
 #ifndef API_WATCH_H
 #define API_WATCH_H
 
+#include "api/access.h"
 #include "api/news.h"
 #include "http/response.h"
 
@@ -23,6 +24,7 @@
 struct watch {
 	struct response head; /* status and fields of the answer */
 	struct buf prefix;
+	struct buf token; /* by which it is allowed */
 	struct place place;
 	uint64_t wait_ms; /* of a long poll */
 	bool stream;      /* of events; else a long poll */
@@ -39,6 +41,13 @@ struct parking {
 };
 
 void watch_free(struct watch *watch);
+
+/*
+ * Whether it would still be allowed, by the file as it is now; without a
+ * file, NULL, it is.
+ */
+bool watch_is_allowed(const struct watch *watch,
+		      const struct access_file *file);
 
 /* What a stream begins with; nothing for a long poll. */
 void watch_begin(struct watch *watch, struct buf *out);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Changes as they happen: streams and long polls, through everything."""
 
+import hashlib
 import json
 import os
 import random
@@ -25,9 +26,10 @@ class Stream:
     so what was cut off in the middle of one is not seen twice.
     """
 
-    def __init__(self, service, target, last=None):
+    def __init__(self, service, target, last=None, fields=None):
         self.service = service
         self.target = target
+        self.extra = fields or {}
         self.last = last
         self.connection = None
         self.connections = 0
@@ -35,6 +37,8 @@ class Stream:
 
     def open(self):
         fields = "Accept: text/event-stream\r\n"
+        for name, value in self.extra.items():
+            fields += f"{name}: {value}\r\n"
         if self.last is not None:
             fields += f"Last-Event-ID: {self.last}\r\n"
         self.connection = self.service.connect()
@@ -275,6 +279,51 @@ class Limits(librapi.TestCase):
             seen.append(event["rev"])
         self.assertEqual(seen, list(range(1, 201)))
         good.close()
+
+
+class Access(librapi.TestCase):
+    def tokens(self, path, *lines):
+        """Put a file of tokens in the place of another, as a Secret is."""
+        with open(path + ".new", "w", encoding="ascii") as f:
+            for token, role, prefix in lines:
+                digest = hashlib.sha256(token.encode()).hexdigest()
+                f.write(f"{digest} {role} {prefix}\n")
+        os.rename(path + ".new", path)
+
+    def test_who_watches_sees_what_its_token_is_for_and_not_without(self):
+        folder = self.folder()
+        path = os.path.join(folder, "tokens")
+        admin = {"Authorization": "Bearer admin"}
+        reader = {"Authorization": "Bearer reader"}
+        self.tokens(path, ("admin", "admin", ""), ("reader", "read", "a/"))
+        service = librapi.Service(folder, token_file=path,
+                                  watch_heartbeat_ms=100)
+        self.addCleanup(service.end)
+        service.start()
+        # Whatever comes to the watcher's socket is asked for its token.
+        for target in ("/v1/watch", "/v1/kv/%2e%2e/watch"):
+            self.assert_problem(service.get(target), 401)
+        self.assert_problem(service.get("/v1/watch?prefix=b/", **reader), 403)
+        for key in ("a/1", "b/1", "a/2"):
+            put = service.request("PUT", "/v1/kv/" + key, b"", admin)
+            self.assertEqual(put.status, 201, put)
+        answer = service.get("/v1/watch?since=0", **reader)
+        self.assertEqual([event["key"] for event in answer.json["events"]],
+                         ["a/1", "a/2"])
+        stream = Stream(service, "/v1/watch", fields=reader)
+        stream.open()
+        waiting = service.connect()
+        waiting.send(b"GET /v1/watch?wait=60 HTTP/1.1\r\nHost: x\r\n"
+                     b"Authorization: Bearer reader\r\n\r\n")
+        time.sleep(0.3)
+        self.tokens(path, ("admin", "admin", ""))
+        with self.assertRaises(ConnectionError):
+            while True:
+                stream.read()
+        stream.close()
+        self.assertEqual(waiting.receive().status, 503)
+        waiting.close()
+        self.assert_problem(service.get("/v1/watch", **reader), 401)
 
 
 class Writers:

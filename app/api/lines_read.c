@@ -86,7 +86,7 @@ static enum err read_line(struct lines_reader *reader)
 
 	for (;;) {
 		size_t left = chunk->size - reader->chunk_at;
-		const char *line = chunk->data + reader->chunk_at;
+		const char *line = left ? chunk->data + reader->chunk_at : NULL;
 		const char *feed = left > looked ? memchr(line + looked, '\n',
 							  left - looked)
 						 : NULL;

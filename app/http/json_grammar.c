@@ -243,10 +243,11 @@ static enum err read_value(struct cursor *c)
 
 enum err json_check(struct view text, struct json_error *error)
 {
+	const char *begin = text.data ? text.data : "";
 	struct cursor c = {
-		.begin = text.data,
-		.p = text.data,
-		.end = (const char *)text.data + text.size,
+		.begin = begin,
+		.p = begin,
+		.end = begin + text.size,
 		.error = error,
 	};
 	enum err err;

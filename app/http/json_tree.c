@@ -129,11 +129,12 @@ static enum err read_value(struct reader *r)
 enum err json_tree_read(struct json_tree *tree, struct view text,
 			struct json_error *error)
 {
+	const char *begin = text.data ? text.data : "";
 	struct reader r = {
 		.tree = tree,
-		.begin = text.data,
-		.p = text.data,
-		.end = (const char *)text.data + text.size,
+		.begin = begin,
+		.p = begin,
+		.end = begin + text.size,
 	};
 	enum err err = json_check(text, error);
 

@@ -135,7 +135,8 @@ enum err journal_next_op(struct view *body, uint64_t *at, struct journal_op *op)
 	size = journal_op_size(key_size, record_size);
 	if (size > body->size || key_size == 0 || key_size > STORE_KEY_MAX)
 		return ERR_DAMAGED;
-	if ((in[4] == STORE_PUT) != (record_size >= RECORD_HEAD_SIZE))
+	if (in[4] == STORE_PUT ? record_size < RECORD_HEAD_SIZE
+			       : record_size > 0)
 		return ERR_DAMAGED;
 	op->verb = in[4];
 	op->position = *at;

@@ -33,6 +33,7 @@ static void open_client(void)
 	}
 	fclose(f);
 	client_open(&client);
+	client.conf.data_dir = harness_tmpdir();
 	client_send(&client, "PUT", "/v1/kv/app/x", "1", NULL);
 	client_send(&client, "PUT", "/v1/kv/other", "2", NULL);
 	CU_ASSERT_EQUAL(access_open(path, &client.api.access, &message),

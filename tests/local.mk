@@ -168,8 +168,9 @@ unit_tests = \
 	%D%/api/test_memory.c \
 	%D%/fault.c %D%/fault.h
 
-LDADD = %D%/libtests.a app/liblibrapi.a \
-	$(CUNIT_LIBS) $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS) $(NETTLE_LIBS)
+LDADD = %D%/libfuzz.a %D%/libtests.a app/liblibrapi.a \
+	$(CUNIT_LIBS) $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS) $(NETTLE_LIBS) \
+	$(FUZZER_LIBS)
 
 end_to_end_tests = \
 	%D%/e2e/test_access.py \
@@ -213,6 +214,8 @@ python_helpers = \
 	%D%/container/container.py \
 	%D%/kube/kube.py \
 	%D%/e2e/librapi.py \
+	%D%/fuzz/run.py \
+	%D%/fuzz/seeds.py \
 	%D%/lint/lint.py
 
 dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests)
@@ -221,10 +224,32 @@ EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests) %D%/host/bare_h
 	%D%/kube/package.json \
 	%D%/kube/validate.mjs
 
+# Each is its one .c file.  The main() in libfuzz.a replays the corpus; where
+# libFuzzer is linked it brings its own, and that one is left out.
+fuzz_targets = \
+	%D%/fuzz/fuzz_api \
+	%D%/fuzz/fuzz_bolt \
+	%D%/fuzz/fuzz_conf \
+	%D%/fuzz/fuzz_fastcgi \
+	%D%/fuzz/fuzz_http \
+	%D%/fuzz/fuzz_journal \
+	%D%/fuzz/fuzz_json \
+	%D%/fuzz/fuzz_keys \
+	%D%/fuzz/fuzz_lines \
+	%D%/fuzz/fuzz_manifest \
+	%D%/fuzz/fuzz_patch \
+	%D%/fuzz/fuzz_record \
+	%D%/fuzz/fuzz_table
+%C%_libfuzz_a_SOURCES = \
+	%D%/fuzz/fuzz.c \
+	%D%/fuzz/fuzz.h \
+	%D%/fuzz/replay.c
+EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/leaks.supp
+
 if TESTS_POSSIBLE
-check_LIBRARIES += %D%/libtests.a
-check_PROGRAMS += $(unit_tests)
-TESTS = $(lint_tests) $(unit_tests) $(end_to_end_tests)
+check_LIBRARIES += %D%/libfuzz.a %D%/libtests.a
+check_PROGRAMS += $(unit_tests) $(fuzz_targets)
+TESTS = $(lint_tests) $(unit_tests) $(fuzz_targets) $(end_to_end_tests)
 else
 # Loudly: a suite that is passed over must not look like one that passed.
 check-local:
@@ -280,3 +305,31 @@ clean-local: clean-bench
 .PHONY: clean-bench
 clean-bench:
 	rm -rf bench
+
+# make fuzz: each target for so many seconds, with libFuzzer, in a copy of the
+# sources and a build of its own, as for make coverage.  What it finds of new
+# inputs is kept in fuzz/found for the next run, which begins with them.
+FUZZ_CC = clang
+FUZZ_SECONDS = 60
+FUZZ_TARGETS =
+
+# What runs in there.
+.PHONY: fuzz-run
+fuzz-run: $(fuzz_targets)
+	$(PYTHON) $(srcdir)/%D%/fuzz/run.py --seconds=$(FUZZ_SECONDS) \
+		--found=.. --corpus=$(srcdir)/%D%/fuzz/corpus \
+		$(fuzz_targets) --only $(FUZZ_TARGETS)
+
+.PHONY: fuzz
+fuzz: distdir
+	rm -rf fuzz/source fuzz/build && mkdir -p fuzz/build
+	mv $(distdir) fuzz/source
+	cd fuzz/build && ../source/configure --enable-fuzzing CC='$(FUZZ_CC)' \
+		CFLAGS='-g -O1' >configure.log
+	$(MAKE) -C fuzz/build fuzz-run FUZZ_SECONDS='$(FUZZ_SECONDS)' \
+		FUZZ_TARGETS='$(FUZZ_TARGETS)'
+
+clean-local: clean-fuzz
+.PHONY: clean-fuzz
+clean-fuzz:
+	rm -rf fuzz

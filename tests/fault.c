@@ -10,11 +10,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -34,13 +36,32 @@ static struct {
 	bool struck;
 } armed;
 
+static bool counts(enum fault fault)
+{
+	if (armed.fault == FAULT_CALL)
+		return fault != FAULT_MEMORY;
+	return armed.fault == fault;
+}
+
 static bool strikes(enum fault fault)
 {
-	if (armed.left == 0 || armed.fault != fault || --armed.left > 0)
+	if (armed.left == 0 || !counts(fault) || --armed.left > 0)
 		return false;
 	armed.struck = true;
+	if (armed.errnum == FAULT_KILL)
+		raise(SIGKILL);
 	errno = armed.errnum;
-	return true;
+	return armed.errnum != FAULT_SHORT;
+}
+
+/* How much of a transfer is made; 0 when it fails. */
+static size_t part(enum fault fault, size_t size)
+{
+	bool before = armed.struck;
+
+	if (strikes(fault))
+		return 0;
+	return armed.struck && !before && size > 1 ? size / 2 : size;
 }
 
 /* POSIX lets a function be found as an object; ISO C lacks the cast. */
@@ -91,9 +112,67 @@ int openat(int dir, const char *name, int flags, ...)
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t position)
 {
+	size_t made = part(FAULT_WRITE, size);
 	NEXT(pwrite);
-	return strikes(FAULT_WRITE) ? -1 : next(fd, data, size, position);
+
+	if (size > 0 && made == 0)
+		return -1;
+	return next(fd, data, made, position);
 }
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+	size_t made = part(FAULT_CALL, size);
+	NEXT(write);
+
+	return size > 0 && made == 0 ? -1 : next(fd, data, made);
+}
+
+int open(const char *name, int flags, ...)
+{
+	mode_t mode = 0;
+	NEXT(open);
+
+	if (flags & O_CREAT) {
+		va_list args;
+
+		va_start(args, flags);
+		mode = va_arg(args, mode_t);
+		va_end(args);
+	}
+	return strikes(FAULT_CALL) ? -1 : next(name, flags, mode);
+}
+
+int unlinkat(int dir, const char *name, int flags)
+{
+	NEXT(unlinkat);
+	return strikes(FAULT_CALL) ? -1 : next(dir, name, flags);
+}
+
+int linkat(int dir, const char *name, int to_dir, const char *to, int flags)
+{
+	NEXT(linkat);
+	return strikes(FAULT_CALL) ? -1 : next(dir, name, to_dir, to, flags);
+}
+
+int mkdirat(int dir, const char *name, mode_t mode)
+{
+	NEXT(mkdirat);
+	return strikes(FAULT_CALL) ? -1 : next(dir, name, mode);
+}
+
+#ifndef FAULT_SANITIZED
+
+void *mmap(void *at, size_t size, int protection, int flags, int fd,
+	   off_t position)
+{
+	NEXT(mmap);
+	if (strikes(FAULT_CALL))
+		return MAP_FAILED;
+	return next(at, size, protection, flags, fd, position);
+}
+
+#endif
 
 int fsync(int fd)
 {
@@ -140,14 +219,20 @@ int mkdir(const char *path, mode_t mode)
 
 ssize_t read(int fd, void *data, size_t size)
 {
+	size_t made = part(FAULT_READ, size);
 	NEXT(read);
-	return strikes(FAULT_READ) ? -1 : next(fd, data, size);
+
+	return size > 0 && made == 0 ? -1 : next(fd, data, made);
 }
 
 ssize_t pread(int fd, void *data, size_t size, off_t position)
 {
+	size_t made = part(FAULT_READ, size);
 	NEXT(pread);
-	return strikes(FAULT_READ) ? -1 : next(fd, data, size, position);
+
+	if (size > 0 && made == 0)
+		return -1;
+	return next(fd, data, made, position);
 }
 
 bool fault_available(enum fault fault)

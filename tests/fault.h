@@ -25,7 +25,13 @@ enum fault {
 			 posix_fallocate, renameat, renameat2, mkdir */
 	FAULT_SYNC,   /* fsync, fdatasync */
 	FAULT_READ,   /* read, pread */
+	FAULT_CALL,   /* all but memory, and write, open, mmap, unlinkat,
+			 linkat, mkdirat, which GDBM and the log use too */
 };
+
+/* Instead of an errno: */
+#define FAULT_KILL  (-1) /* SIGKILL to the process, the call is not made */
+#define FAULT_SHORT (-2) /* a write or read does half; others do as always */
 
 /* Under AddressSanitizer, whose memory functions stay, FAULT_MEMORY is not. */
 bool fault_available(enum fault fault);

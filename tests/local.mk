@@ -115,6 +115,7 @@ unit_tests = \
 	%D%/api/test_transfer \
 	%D%/api/test_txn \
 	%D%/api/test_watch \
+	%D%/torture/test_faults \
 	%D%/test_child \
 	%D%/test_harness \
 	%D%/test_listener \
@@ -163,6 +164,9 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h
 %C%_api_test_watch_SOURCES = \
 	%D%/api/test_watch.c \
+	%D%/fault.c %D%/fault.h
+%C%_torture_test_faults_SOURCES = \
+	%D%/torture/test_faults.c \
 	%D%/fault.c %D%/fault.h
 %C%_api_test_memory_SOURCES = \
 	%D%/api/test_memory.c \
@@ -257,6 +261,11 @@ check-local:
 		'--deps does) and run ./configure again' >&2
 	@exit 1
 endif
+
+# The long forms, minutes each; not part of make check.
+.PHONY: torture
+torture: all %D%/torture/test_faults
+	LIBRAPI_TORTURE=1 %D%/torture/test_faults
 
 # make bench: not part of make check, and not built by make all.
 bench_programs = %D%/bench/null %D%/bench/store_alone

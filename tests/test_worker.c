@@ -56,7 +56,7 @@ static void open_service(struct fixture *f)
 	f->conf.listen = f->listen[LISTEN_API];
 	f->conf.watch_listen = f->listen[LISTEN_WATCH];
 	f->conf.transfer_listen = f->listen[LISTEN_TRANSFER];
-	f->service.conf = &f->conf;
+	f->service = (struct service){ .conf = &f->conf };
 	CU_ASSERT_EQUAL_FATAL(store_open(&store_conf, &f->store), ERR_OK);
 	CU_ASSERT_EQUAL_FATAL(service_listen(&f->service), ERR_OK);
 }

@@ -21,7 +21,8 @@ build_packages="
 packages="$build_packages
 	lighttpd curl
 	lighttpd-mod-openssl openssl
-	libcunit1-dev python3 gdbmtool clang-format"
+	libcunit1-dev gdbmtool clang-format
+	python3 python3-jsonschema python3-hypothesis"
 
 die()
 {

@@ -5,6 +5,12 @@ bin_PROGRAMS += %D%/librapi
 %C%_librapi_LDADD = %D%/liblibrapi.a $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS) \
 	$(NETTLE_LIBS)
 
+# Files that the assembler takes in as they stand, which make can't see.
+AM_CCASFLAGS = -Wa,-I$(top_srcdir)
+documents = %D%/api/openapi.json %D%/api/swagger.json
+EXTRA_DIST += $(documents)
+%D%/api/documents.$(OBJEXT): $(documents)
+
 # All but main(), so that tests and fuzzers link what the program runs.
 noinst_LIBRARIES += %D%/liblibrapi.a
 %C%_liblibrapi_a_SOURCES = \
@@ -175,6 +181,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/condition.h \
 	%D%/api/cors.c \
 	%D%/api/cors.h \
+	%D%/api/docs.c \
+	%D%/api/documents.S \
 	%D%/api/entries.c \
 	%D%/api/entry.c \
 	%D%/api/failure.c \
@@ -186,6 +194,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/lines_load.c \
 	%D%/api/lines_read.c \
 	%D%/api/lines_read.h \
+	%D%/api/openapi.c \
 	%D%/api/patch.c \
 	%D%/api/news.c \
 	%D%/api/news.h \

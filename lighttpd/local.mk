@@ -66,8 +66,43 @@ EXTRA_DIST += \
 	%D%/debian.conf.in \
 	%D%/errors.awk \
 	%D%/errors.txt \
+	%D%/docs/fetch \
 	%D%/run \
 	%D%/settings.sh.in
+
+# What /docs/ shows.  Swagger UI is fetched when npm is there; the page says how
+# to get it later.
+docsdir = $(datadir)/librapi/docs
+dist_docs_DATA = \
+	%D%/docs/docs.js \
+	%D%/docs/index.html
+swagger_ui = \
+	%D%/docs/swagger-ui.css \
+	%D%/docs/swagger-ui-bundle.js \
+	%D%/docs/LICENSE \
+	%D%/docs/NOTICE
+
+.PHONY: swagger-ui
+swagger-ui:
+	$(AM_V_GEN)NPM='$(NPM)' $(SHELL) $(srcdir)/%D%/docs/fetch %D%/docs
+
+all-local:
+	@test -z '$(NPM)' || test -s %D%/docs/NOTICE || \
+		$(MAKE) --no-print-directory swagger-ui || \
+		echo 'without Swagger UI; /docs/ will say how to get it'
+
+install-data-hook: install-swagger-ui
+.PHONY: install-swagger-ui
+install-swagger-ui:
+	test ! -s %D%/docs/NOTICE || \
+		$(INSTALL_DATA) $(swagger_ui) '$(DESTDIR)$(docsdir)'
+
+uninstall-hook: uninstall-swagger-ui
+.PHONY: uninstall-swagger-ui
+uninstall-swagger-ui:
+	cd '$(DESTDIR)$(docsdir)' 2>/dev/null && \
+		rm -f $(notdir $(swagger_ui)) || :
+CLEANFILES += $(swagger_ui)
 
 # The service from the build folder, in the foreground: make run PORT=8081
 PORT = 8080

@@ -181,6 +181,7 @@ end_to_end_tests = \
 	%D%/e2e/test_checkpoint.py \
 	%D%/e2e/test_cli.py \
 	%D%/e2e/test_concurrency.py \
+	%D%/e2e/test_docs.py \
 	%D%/e2e/test_errors.py \
 	%D%/e2e/test_http.py \
 	%D%/e2e/test_import_bolt.py \
@@ -191,6 +192,7 @@ end_to_end_tests = \
 	%D%/e2e/test_notify.py \
 	%D%/e2e/test_roles.py \
 	%D%/e2e/test_patch.py \
+	%D%/e2e/test_properties.py \
 	%D%/e2e/test_seed.py \
 	%D%/e2e/test_signals.py \
 	%D%/e2e/test_start.py \
@@ -199,6 +201,10 @@ end_to_end_tests = \
 	%D%/e2e/test_txn.py \
 	%D%/e2e/test_watch.py \
 	%D%/kube/test_settings.py
+# Looks at what all of those have exercised.
+contract_test = %D%/e2e/test_contract.py
+%D%/e2e/test_contract.log: $(end_to_end_tests:.py=.log)
+
 lint_tests = \
 	%D%/lint/format.py \
 	%D%/lint/layers.py \
@@ -217,12 +223,14 @@ kube_tests = \
 python_helpers = \
 	%D%/container/container.py \
 	%D%/kube/kube.py \
+	%D%/browser/swagger_ui.py \
+	%D%/e2e/contract.py \
 	%D%/e2e/librapi.py \
 	%D%/fuzz/run.py \
 	%D%/fuzz/seeds.py \
 	%D%/lint/lint.py
 
-dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests)
+dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests) $(contract_test)
 EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests) %D%/host/bare_host \
 	%D%/kube/package-lock.json \
 	%D%/kube/package.json \

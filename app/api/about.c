@@ -9,12 +9,20 @@ static const struct link {
 	const char *name;
 	const char *url;
 } links[] = {
-	{ "self", "/v1" },          { "entry", "/v1/kv/{key}" },
-	{ "entries", "/v1/kv" },    { "txn", "/v1/txn" },
-	{ "watch", "/v1/watch" },   { "export", "/v1/export" },
-	{ "import", "/v1/import" }, { "livez", "/livez" },
-	{ "readyz", "/readyz" },    { "datas", "/datas" },
-	{ "data", "/datas/{key}" }, { "health-check", "/hc" },
+	{ "self", "/v1" },
+	{ "entry", "/v1/kv/{key}" },
+	{ "entries", "/v1/kv" },
+	{ "txn", "/v1/txn" },
+	{ "watch", "/v1/watch" },
+	{ "export", "/v1/export" },
+	{ "import", "/v1/import" },
+	{ "livez", "/livez" },
+	{ "readyz", "/readyz" },
+	{ "datas", "/datas" },
+	{ "data", "/datas/{key}" },
+	{ "health-check", "/hc" },
+	{ "openapi", "/openapi.json" },
+	{ "swagger", "/swagger.json" },
 };
 
 static void add_text(struct buf *out, const char *name, const char *value)

@@ -38,9 +38,10 @@ struct call {
 	struct view key; /* decoded; call_key() */
 	char key_bytes[STORE_KEY_MAX];
 
-	uint64_t current; /* revision that ERR_CONDITION met; 0: absent */
-	uint64_t oldest;  /* least `since`, for ERR_GONE */
-	bool value;       /* answered with a value: may be stored by caches */
+	uint64_t current;   /* revision that ERR_CONDITION met; 0: absent */
+	uint64_t oldest;    /* least `since`, for ERR_GONE */
+	bool value;         /* answered with what caches may store */
+	const char *policy; /* of scripts and such; NULL: nothing is allowed */
 	struct fault fault;
 };
 

@@ -37,6 +37,14 @@ enum err health_live(struct call *call);
 enum err health_ready(struct call *call);
 enum err health_check(struct call *call);
 
+/* docs.c: Swagger UI */
+enum err docs_get(struct call *call);
+enum err docs_redirect(struct call *call);
+
+/* openapi.c */
+enum err openapi_get(struct call *call);
+enum err openapi_swagger(struct call *call);
+
 /* seed.c: the first librapi's API; what it deletes is an entry */
 enum err seed_post(struct call *call);
 enum err seed_get(struct call *call);

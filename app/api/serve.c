@@ -15,7 +15,10 @@
 #include "http/problem.h"
 
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
-#define RETRY_S     "1"
+/* A stored value is never a page of ours: no script of it may run. */
+#define POLICY "default-src 'none'; sandbox"
+
+#define RETRY_S "1"
 
 static const char *const put_query[] = { "ttl", NULL };
 static const char *const prefix_query[] = { "prefix", NULL };
@@ -49,6 +52,10 @@ static const struct route routes[] = {
 	{ METHOD_GET, "/v1", .role = ROLE_READ, .serve = about_get },
 	{ METHOD_GET, "/livez", .role = ROLE_ANYBODY, .serve = health_live },
 	{ METHOD_GET, "/readyz", .role = ROLE_ANYBODY, .serve = health_ready },
+	{ METHOD_GET, "/openapi.json", .role = ROLE_ANYBODY,
+	  .serve = openapi_get },
+	{ METHOD_GET, "/docs", .role = ROLE_ANYBODY, .serve = docs_redirect },
+	{ METHOD_GET, "/docs/{key}", .role = ROLE_ANYBODY, .serve = docs_get },
 
 	{ METHOD_POST, "/datas", .role = ROLE_WRITE, .serve = seed_post,
 	  .seed = true },
@@ -60,6 +67,8 @@ static const struct route routes[] = {
 	  .serve = entry_delete, .seed = true },
 	{ METHOD_GET, "/hc", .role = ROLE_ANYBODY, .serve = health_check,
 	  .seed = true },
+	{ METHOD_GET, "/swagger.json", .role = ROLE_ANYBODY,
+	  .serve = openapi_swagger, .seed = true },
 };
 
 bool api_takes_pieces(const struct request *request)
@@ -247,7 +256,7 @@ static void add_common_fields(struct call *call)
 	response_field(response, "X-Content-Type-Options",
 		       VIEW_LITERAL("nosniff"));
 	response_field(response, "Content-Security-Policy",
-		       VIEW_LITERAL("default-src 'none'; sandbox"));
+		       view_of(call->policy ? call->policy : POLICY));
 	cors_answer(call);
 	response->no_body = call->request->method == METHOD_HEAD;
 }

@@ -60,6 +60,7 @@ struct conf {
 	uint64_t history_bytes;      /* of journal kept for watchers */
 
 	const char *log_level;   /* "error", "warn", "info", "debug" */
+	const char *docs_dir;    /* of the files of /docs/ */
 	const char *cors_origin; /* Access-Control-Allow-Origin */
 	const char *token_file;  /* "": everybody may do everything */
 

@@ -272,6 +272,14 @@ const struct setting settings[SETTING_COUNT] = {
 		.about = "The least weighty events that are logged",
 	},
 	{
+		.name = "docs-dir",
+		.type = SETTING_FOLDER,
+		MEMBER(docs_dir),
+		.initial = DEFAULT_DOCS_DIR,
+		.about = "The folder of the files of /docs/, as lighttpd "
+			 "finds it",
+	},
+	{
 		.name = "cors-origin",
 		.type = SETTING_HEADER,
 		MEMBER(cors_origin),

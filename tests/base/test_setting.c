@@ -320,6 +320,8 @@ static const char *initial_in_manual(const struct setting *setting)
 {
 	if (!strcmp(setting->initial, DEFAULT_DATA_DIR))
 		return "@data_dir@";
+	if (!strcmp(setting->initial, DEFAULT_DOCS_DIR))
+		return "@docs_dir@";
 	if (!strcmp(setting->initial, DEFAULT_RUN_DIR))
 		return "@run_dir@";
 	return *setting->initial ? setting->initial : "empty";

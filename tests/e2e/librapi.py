@@ -28,6 +28,8 @@ import time
 import traceback
 import unittest
 
+from contract import CONTRACT
+
 BUILD = os.environ.get("LIBRAPI_BUILD_DIR", os.getcwd())
 SOURCE = os.environ.get("LIBRAPI_SOURCE_DIR", os.getcwd())
 LIGHTTPD = os.environ.get("LIGHTTPD") or shutil.which(
@@ -69,6 +71,10 @@ def quote(key):
     plain = (b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
              b"0123456789-._~/")
     return "".join(chr(c) if c in plain else "%%%02X" % c for c in key)
+
+
+def to_json(value):
+    return json.dumps(value).encode()
 
 
 class Response:
@@ -194,7 +200,10 @@ class Connection:
             self.close()
             self.open()
         self.send(b"\r\n".join(lines) + b"\r\n\r\n" + (body or b""))
-        return self.receive(head_only=method == "HEAD")
+        answer = self.receive(head_only=method == "HEAD")
+        CONTRACT.check(method, target.decode("latin-1"), headers or {},
+                       answer)
+        return answer
 
 
 def environment(folder, settings):
@@ -203,6 +212,7 @@ def environment(folder, settings):
            if not name.startswith(("LIBRAPI_", "LIGHTTPD_"))}
     env["LIBRAPI_DATA_DIR"] = os.path.join(folder, "data")
     env["LIBRAPI_RUN_DIR"] = os.path.join(folder, "run")
+    env["LIBRAPI_DOCS_DIR"] = os.path.join(BUILD, "lighttpd", "docs")
     for name, value in settings.items():
         env["LIBRAPI_" + name.upper()] = str(value)
     return env

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
 The manual pages and bash's completion say what librapi --help says, which is
-made from the program's own tables.
+made from the program's own tables; librapi-api(7) says what openapi.json and
+the table of failures do.
 """
 
 import os
@@ -10,6 +11,7 @@ import re
 import subprocess
 
 import librapi
+from contract import CONTRACT
 
 PAGES = os.path.join(librapi.SOURCE, "app", "docs")
 COMPLETION = os.path.join(librapi.SOURCE, "app", "host", "librapi.bash")
@@ -65,13 +67,35 @@ class Manual(librapi.TestCase):
         self.assertGreater(len(told), 19)
         for name, about in told.items():
             # Defaults that configure decides on are filled in by make.
-            about = re.sub("default [^ ]*/librapi", "default @", about)
+            about = re.sub("default [^ ]*/librapi[^ )]*", "default @", about)
             page_has = re.sub("default @[a-z_]*@", "default @",
                               have.get(name, "absent"))
             self.assertEqual(page_has, about + ".", name)
         for name in have:
             if re.fullmatch("[a-z]+(-[a-z]+)*", name):
                 self.assertIn(name, told)
+
+
+class Api(librapi.TestCase):
+    def test_every_operation_has_its_paragraph(self):
+        have = page("librapi-api.7")
+        told = {f"{method.upper()} {path}"
+                for path, method in CONTRACT.operations}
+        self.assertEqual(told, {tag for tag in have if "/" in tag})
+
+    def test_every_error_is_told_as_the_table_has_it(self):
+        have = page("librapi-api.7")
+        with open(os.path.join(librapi.SOURCE, "app", "api", "failure.c"),
+                  encoding="utf-8") as f:
+            rows = re.findall(r'(\d{3}),\s*"([a-z-]+)",\s*"[^"]+",[\s\\\\]*'
+                              r'((?:"[^"]*"[\s\\\\]*)+)', f.read())
+        self.assertGreater(len(rows), 15)
+        for status, code, detail in rows:
+            detail = "".join(re.findall('"([^"]*)"', detail))
+            self.assertEqual(have.get(f"{status} {code}"),
+                             detail[0].upper() + detail[1:] + ".")
+        self.assertEqual(len(rows), len([tag for tag in have
+                                         if tag[0].isdigit()]))
 
 
 class Completion(librapi.TestCase):

@@ -258,6 +258,12 @@ fuzz_targets = \
 	%D%/fuzz/replay.c
 EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/leaks.supp
 
+# BoltDB's own files, and the program that made them.
+EXTRA_DIST += \
+	%D%/bolt/large.db \
+	%D%/bolt/make.go \
+	%D%/bolt/small.db
+
 if TESTS_POSSIBLE
 check_LIBRARIES += %D%/libfuzz.a %D%/libtests.a
 check_PROGRAMS += $(unit_tests) $(fuzz_targets)

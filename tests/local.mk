@@ -205,6 +205,11 @@ end_to_end_tests = \
 contract_test = %D%/e2e/test_contract.py
 %D%/e2e/test_contract.log: $(end_to_end_tests:.py=.log)
 
+clean-local: clean-contract
+.PHONY: clean-contract
+clean-contract:
+	rm -rf %D%/contract
+
 lint_tests = \
 	%D%/lint/format.py \
 	%D%/lint/layers.py \

@@ -52,6 +52,7 @@ class Librapi(librapi.Service):
     name = "librapi"
     missing = None
     durable = True
+    contract = None
 
     def __init__(self, folder, mode="spawn", **settings):
         super().__init__(folder, mode, **settings)

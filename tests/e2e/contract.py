@@ -188,6 +188,8 @@ class Contract:
                 self.exercised.add(what)
 
     def write_notes(self):
+        if not self.exercised:
+            return
         os.makedirs(NOTES, exist_ok=True)
         name = os.path.basename(sys.argv[0]).removesuffix(".py")
         with open(os.path.join(NOTES, name), "w", encoding="utf-8") as f:

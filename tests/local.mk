@@ -208,7 +208,7 @@ contract_test = %D%/e2e/test_contract.py
 clean-local: clean-contract
 .PHONY: clean-contract
 clean-contract:
-	rm -rf %D%/contract
+	rm -rf %D%/contract %D%/hypothesis
 
 lint_tests = \
 	%D%/lint/format.py \

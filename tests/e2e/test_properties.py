@@ -11,13 +11,17 @@ it can be, and printed with what it takes to send it again.
 
 import os
 
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, configuration, given, settings, \
+    strategies as st
 
 import librapi
 from contract import CONTRACT
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "1000"))
 ANSWER_S = 10
+# What Hypothesis keeps of failures, for the next run to begin with.
+configuration.set_hypothesis_home_dir(
+    os.path.join(librapi.BUILD, "tests", "hypothesis"))
 
 # What a parameter takes, and what it should refuse.
 NUMBERS = st.one_of(

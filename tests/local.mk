@@ -98,6 +98,7 @@ unit_tests = \
 	%D%/store/gdbm/test_tablecheck \
 	%D%/api/test_about \
 	%D%/api/test_access \
+	%D%/api/test_bulk \
 	%D%/api/test_condition \
 	%D%/api/test_cors \
 	%D%/api/test_entries \

@@ -150,7 +150,7 @@ static void tell(struct lines_load *load, const struct lines_reader *reader,
 		buf_add_string(message, "; nothing was changed");
 	else
 		buf_addf(message,
-			 "; %llu records are in, load again to complete it",
+			 "; %llu records are in; repeat it to complete it",
 			 (unsigned long long)load->count);
 }
 

@@ -344,6 +344,46 @@ static void without_memory_an_export_is_whole_or_none(void)
 	client_close(&client);
 }
 
+static struct store_engine filling;
+static const struct store_engine *roomy;
+static int commits_left;
+
+static enum err filling_commit(struct store *store, struct store_batch *batch,
+			       uint64_t *ticket)
+{
+	*ticket = 0;
+	return commits_left-- > 0 ? roomy->commit(store, batch, ticket)
+				  : ERR_FULL;
+}
+
+/* More than one commit takes; the answer tells how far it came. */
+static void where_the_store_gets_full_it_can_be_repeated(void)
+{
+	struct buf lines = BUF_EMPTY;
+
+	open_client();
+	roomy = client.api.store->engine;
+	filling = *roomy;
+	filling.commit = filling_commit;
+	client.api.store->engine = &filling;
+	commits_left = 3;
+	buf_add_string(&lines, HEAD);
+	for (int n = 0; n < 20000; n++)
+		buf_addf(&lines, "{\"key\":\"%05d\",\"value\":\"\"}\n", n);
+	CU_ASSERT_EQUAL(import_lines("/v1/import", buf_string(&lines), 20000),
+			507);
+	CU_ASSERT_STRING_EQUAL(client_code(&client), "storage-full");
+	CU_ASSERT(client_body_has(&client, "1536 records are in"));
+	CU_ASSERT_EQUAL(revision(), 3);
+	client.api.store->engine = roomy;
+	CU_ASSERT_EQUAL(import_lines("/v1/import", buf_string(&lines), 20000),
+			200);
+	CU_ASSERT(client_body_has(&client, "{\"count\":20000,"));
+	CU_ASSERT(client_body_has(&client, "\"atomic\":false"));
+	buf_release(&lines);
+	client_close(&client);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(what_was_exported_is_imported),
 	HARNESS_TEST(an_export_can_be_of_a_prefix),
@@ -356,6 +396,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(without_a_folder_for_the_upload_nothing_changes),
 	HARNESS_TEST(on_a_full_disk_nothing_changes_and_nothing_stays),
 	HARNESS_TEST(without_memory_an_export_is_whole_or_none),
+	HARNESS_TEST(where_the_store_gets_full_it_can_be_repeated),
 };
 
 int main(void)

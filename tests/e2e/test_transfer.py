@@ -173,6 +173,20 @@ class Import(librapi.SharedService):
         print(f"# {single:.0f} single writes a second, {many:.0f} imported")
         self.assertGreater(many, 5 * single)
 
+    def test_an_upload_whose_length_is_not_told_is_imported(self):
+        lines = lines_of({f"chunked/{n}": "v" * 1000 for n in range(300)})
+        connection = self.s.connect()
+        connection.send(b"POST /v1/import HTTP/1.1\r\nHost: x\r\n"
+                        b"Transfer-Encoding: chunked\r\n\r\n")
+        for at in range(0, len(lines), 10000):
+            piece = lines[at:at + 10000]
+            connection.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+        connection.send(b"0\r\n\r\n")
+        answer = connection.receive()
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(answer.json["count"], 300)
+        connection.close()
+
     def test_expiry_is_a_time_and_is_kept(self):
         body = (b'{"librapi":1}\n'
                 b'{"key":"old","value":"x","expires":"2020-01-01T00:00:00Z"}\n'

@@ -102,7 +102,9 @@ void child_ask(struct child *child, int signal, long timeout_ms)
 	if (!child->pid)
 		return;
 	kill(child->pid, signal);
-	child->kill_ms = clock_monotonic_ms() + timeout_ms;
+	child->kill_ms = signal == CHILD_YIELD && child->role->patient
+				 ? CHILD_PATIENT
+				 : clock_monotonic_ms() + timeout_ms;
 }
 
 void child_hurry(struct child *child, int64_t now_ms)

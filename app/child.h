@@ -24,6 +24,7 @@ struct role {
 	const char *name;
 	/* Returns the exit status once asked to leave. */
 	int (*run)(const struct service *service);
+	bool patient; /* may take any time to yield */
 };
 
 struct child {
@@ -48,7 +49,13 @@ void child_block_signals(void);
  */
 enum err child_start(struct child *child, const struct service *service);
 
-/* Ask it to leave, and have it killed after timeout_ms. */
+/* In place of a time to be killed at: whatever it does may last. */
+#define CHILD_PATIENT INT64_MAX
+
+/*
+ * Ask it to leave, and have it killed after timeout_ms; of a role that is
+ * patient, only when the service ends.
+ */
 void child_ask(struct child *child, int signal, long timeout_ms);
 
 /* Kill it when its time is up; a killed child is reaped as any other. */

@@ -14,10 +14,14 @@
 #include "watcher.h"
 #include "worker.h"
 
-static const struct role role_worker = { "worker", worker_run };
-static const struct role role_transfer = { "transfer", transfer_run };
-static const struct role role_watcher = { "watcher", watcher_run };
-static const struct role role_housekeeper = { "housekeeper", housekeeper_run };
+static const struct role role_worker = { .name = "worker", .run = worker_run };
+static const struct role role_transfer = { .name = "transfer",
+					   .run = transfer_run,
+					   .patient = true };
+static const struct role role_watcher = { .name = "watcher",
+					  .run = watcher_run };
+static const struct role role_housekeeper = { .name = "housekeeper",
+					      .run = housekeeper_run };
 
 /* One a processor that we may use, and one more for while it syncs. */
 static size_t worker_count(const struct conf *conf)
@@ -145,21 +149,44 @@ void crew_renew(struct crew *crew)
 	crew->rolling = true;
 }
 
-bool crew_roll(struct crew *crew, long timeout_ms)
+/* Who is to be asked next; NULL when that is nobody, or not yet. */
+static struct child *next_stale(struct crew *crew)
 {
-	bool was_rolling = crew->rolling;
 	struct child *next = NULL;
 
 	for (size_t i = 0; i < crew->count; i++) {
 		struct child *child = &crew->children[i];
 
-		if (child->pid && child->kill_ms)
-			return false;
-		if (child->pid && child->stale && !next)
+		if (!child->pid || child->kill_ms == CHILD_PATIENT)
+			continue;
+		if (child->kill_ms)
+			return NULL;
+		if (child->stale && !next)
 			next = child;
 	}
-	if (next)
+	return next;
+}
+
+/* Somebody was asked and will be gone by a certain time. */
+static bool is_waiting(const struct crew *crew)
+{
+	for (size_t i = 0; i < crew->count; i++) {
+		const struct child *child = &crew->children[i];
+
+		if (child->pid && child->kill_ms &&
+		    child->kill_ms != CHILD_PATIENT)
+			return true;
+	}
+	return false;
+}
+
+bool crew_roll(struct crew *crew, long timeout_ms)
+{
+	bool was_rolling = crew->rolling;
+	struct child *next;
+
+	while ((next = next_stale(crew)))
 		child_ask(next, CHILD_YIELD, timeout_ms);
-	crew->rolling = next;
-	return was_rolling && !next;
+	crew->rolling = is_waiting(crew);
+	return was_rolling && !crew->rolling;
 }

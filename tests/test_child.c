@@ -67,10 +67,10 @@ static int never_leave(const struct service *service)
 	return EXIT_FAILURE;
 }
 
-static const struct role leaver = { "leaver", leave_at_once };
-static const struct role failer = { "failer", fail_at_once };
-static const struct role waiter = { "waiter", wait_until_asked };
-static const struct role sleeper = { "sleeper", never_leave };
+static const struct role leaver = { .name = "leaver", .run = leave_at_once };
+static const struct role failer = { .name = "failer", .run = fail_at_once };
+static const struct role waiter = { .name = "waiter", .run = wait_until_asked };
+static const struct role sleeper = { .name = "sleeper", .run = never_leave };
 
 static void start(struct child *child, const struct role *role)
 {

@@ -95,7 +95,10 @@ class Export(librapi.TestCase):
             writer.start()
         exports = []
         for _ in range(12):
-            time.sleep(0.1)
+            so_far = sum(len(writer.log) for writer in writers)
+            librapi.wait_until(
+                lambda: sum(len(writer.log) for writer in writers)
+                > so_far + 3, "more writes")
             answer = service.get("/v1/export")
             self.assertEqual(answer.status, 200)
             exports.append((answer.revision, answer.body))
@@ -109,7 +112,7 @@ class Export(librapi.TestCase):
             model = {key: value for rev, key, value in log
                      if rev <= revision}
             self.assertEqual(found, model)
-        self.assertGreater(len({revision for revision, _ in exports}), 6)
+        self.assertEqual(len({revision for revision, _ in exports}), 12)
 
     def test_a_dump_and_an_export_are_the_same(self):
         service = self.service()
@@ -255,6 +258,29 @@ class Long(librapi.TestCase):
         self.assertEqual(len(found), LARGE // len(VALUE))
         librapi.wait_until(lambda: not snapshots(service),
                            "no snapshot is left behind")
+
+    def test_new_settings_wait_for_those_that_stand(self):
+        service = self.service("connect", transfers=1, drain_timeout_ms=500)
+        connection = service.connect()
+        for n in range(LARGE // len(VALUE)):
+            connection.request("PUT", f"/v1/kv/large/{n:03}", VALUE)
+        export = librapi.Connection(service.port)
+        export.send(b"GET /v1/export HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = export.read_head()
+        self.assertEqual(answer[0], 200)
+        before = service.workers() + service.children("transfer")
+        service.program.send_signal(signal.SIGHUP)
+        librapi.wait_until(lambda: not set(before) & set(service.workers()),
+                           "new workers; log: " + service.log())
+        time.sleep(1)
+        found, _ = records(export.read_chunks())
+        self.assertEqual(len(found), LARGE // len(VALUE))
+        librapi.wait_until(
+            lambda: service.children("transfer")
+            and not set(before) & set(service.children("transfer")),
+            "a new transfer; log: " + service.log())
+        self.assertEqual(service.get("/v1/export?prefix=none").status, 200)
+        self.assertNotIn("child-killed", service.log())
 
     def test_an_export_whose_process_dies_has_no_end(self):
         service = self.service(transfers=1)

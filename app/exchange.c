@@ -24,6 +24,12 @@
 /* FCGX_GetStr() and FCGX_PutStr() count in int. */
 #define PIECE_BYTES (1 << 20)
 
+/*
+ * A body made in pieces goes at the client's pace.  After so long lighttpd
+ * gives up a client that takes nothing (server.max-write-idle).
+ */
+#define STREAM_TIMEOUT_S 300
+
 #define HEAD_KEEP_BYTES (16 << 10)
 #define DRAIN_BYTES     (16 << 10)
 
@@ -221,11 +227,14 @@ static void log_answer(const struct exchange *x)
 static bool put_body(struct exchange *x)
 {
 	const struct sink sink = { put, x };
+	const struct timeval timeout = { .tv_sec = STREAM_TIMEOUT_S };
 
 	if (!response_streams(&x->response)) {
 		put(x, response_body(&x->response));
 		return true;
 	}
+	setsockopt(x->fcgi.ipcFd, SOL_SOCKET, SO_SNDTIMEO, &timeout,
+		   sizeof(timeout));
 	return !x->response.stream(x->response.stream_arg, &sink);
 }
 

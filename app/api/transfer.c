@@ -2,10 +2,11 @@
 /*
  * GET /v1/export and POST /v1/import: the store as JSON lines (lines.h).
  *
- * An export is of a snapshot: it may last as long as its client goes on
- * reading, at one revision, and holds nobody back.  An import is kept in a file without a name
- * beside the store until all of it is there and has been checked: so a body
- * may be larger than memory, and one that was cut off changes nothing.
+ * An export is of a snapshot: it may last for as long as its client goes on
+ * reading, at one revision, and holds nobody back.  An import is kept in a
+ * file without a name beside the store until all of it is there and has been
+ * checked: so a body may be larger than memory, and one that was cut off
+ * changes nothing.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -208,6 +208,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/transfer.c \
 	%D%/api/txn.c \
 	%D%/api/txn.h \
+	%D%/api/txn_object.c \
+	%D%/api/txn_object.h \
 	%D%/api/txn_read.c \
 	%D%/api/watch.c \
 	%D%/api/watch.h

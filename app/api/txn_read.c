@@ -1,47 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The body of a transaction.  Each object is gone through once, and its
- * members noted by a table of names; then they are tested for what belongs to
- * the operation.  All that is wrong is told together.
+ * The body of a transaction: the lists "if" and "do", and in each object the
+ * members that belong to its condition or operation.  All that is wrong is
+ * told together.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "api/permit.h"
-#include "api/txn.h"
-#include "base/base64.h"
+#include "api/txn_object.h"
 #include "base/clock.h"
 #include "http/mediatype.h"
 
-#define NAME_MAX_SIZE 40  /* of a member, as it is told to the client */
-#define FAULTS_MAX    100 /* told to the client */
+#define NAME_MAX_SIZE 40 /* of a member, as it is told to the client */
 #define TYPE_TEXT     "text/plain; charset=utf-8"
 #define TYPE_BYTES    "application/octet-stream"
 #define TYPE_JSON     "application/json"
 #define TYPE_FORM     "application/x-www-form-urlencoded"
 
-enum member {
-	MEMBER_VERB,
-	MEMBER_VALUE,
-	MEMBER_TYPE,
-	MEMBER_TTL,
-	MEMBER_BY,
-	MEMBER_KEY,
-	MEMBER_REV,
-	MEMBER_COUNT
-};
-
-/* How a member is written. */
-enum form { FORM_PLAIN, FORM_BASE64, FORM_JSON };
-
-struct name {
-	const char *name;
-	enum member member;
-	enum form form;
-	enum txn_verb verb;
-};
-
-static const struct name op_names[] = {
+static const struct txn_name op_names[] = {
 	{ "get", MEMBER_VERB, FORM_PLAIN, TXN_GET },
 	{ "put", MEMBER_VERB, FORM_PLAIN, TXN_PUT },
 	{ "value", MEMBER_VALUE, FORM_PLAIN, 0 },
@@ -61,7 +38,7 @@ static const struct name op_names[] = {
 	{ NULL, 0, 0, 0 },
 };
 
-static const struct name condition_names[] = {
+static const struct txn_name condition_names[] = {
 	{ "key", MEMBER_KEY, FORM_PLAIN, 0 },
 	{ "key64", MEMBER_KEY, FORM_BASE64, 0 },
 	{ "rev", MEMBER_REV, FORM_PLAIN, 0 },
@@ -85,84 +62,9 @@ static const struct verb {
 	[TXN_GET] = { "get", 0, 0, STORE_GET },
 };
 
-static const char *const member_names[MEMBER_COUNT] = {
-	[MEMBER_VERB] = "put, add, touch, delete or get",
-	[MEMBER_VALUE] = "value, value64 or json",
-	[MEMBER_TYPE] = "type",
-	[MEMBER_TTL] = "ttl",
-	[MEMBER_BY] = "by",
-	[MEMBER_KEY] = "key or key64",
-	[MEMBER_REV] = "rev",
-};
-
-/* The members of one object: the node of each value, 0 when absent. */
-struct found {
-	const char *list; /* "if" or "do", and the place in it */
-	size_t index;
-	size_t at[MEMBER_COUNT];
-	const struct name *names[MEMBER_COUNT];
-};
-
 const char *txn_verb_name(enum txn_verb verb)
 {
 	return verbs[verb].name;
-}
-
-/* Faults */
-
-/* A token of a JSON pointer (RFC 6901) in a URI fragment. */
-static void add_token(struct buf *out, struct view name)
-{
-	const unsigned char *p = name.data;
-
-	for (size_t i = 0; i < name.size; i++) {
-		if (p[i] == '~')
-			buf_add_string(out, "~0");
-		else if (p[i] == '/')
-			buf_add_string(out, "~1");
-		else if (p[i] <= 0x20 || p[i] >= 0x7f || p[i] == '%' ||
-			 p[i] == '"' || p[i] == '#')
-			buf_addf(out, "%%%02X", p[i]);
-		else
-			buf_add_char(out, (char)p[i]);
-	}
-}
-
-/* What is wrong with a member; without a name, with the whole object. */
-static enum err wrong(struct txn *txn, const struct found *found,
-		      struct view name, enum err err, const char *what)
-{
-	struct buf pointer = BUF_EMPTY;
-
-	if (txn->fault_count++ >= FAULTS_MAX)
-		return err;
-	buf_addf(&pointer, "#/%s/%zu", found->list, found->index);
-	if (name.size > NAME_MAX_SIZE)
-		name.size = NAME_MAX_SIZE;
-	if (name.data) {
-		buf_add_char(&pointer, '/');
-		add_token(&pointer, name);
-	}
-	err = fault_at(txn->call, err, "pointer", buf_view(&pointer), "%s",
-		       what);
-	buf_release(&pointer);
-	return err;
-}
-
-static enum err wrong_member(struct txn *txn, const struct found *found,
-			     enum member member, const char *what)
-{
-	return wrong(txn, found, view_of(found->names[member]->name),
-		     ERR_INVALID, what);
-}
-
-static enum err wrong_object(struct txn *txn, const struct found *found,
-			     const char *what, const char *more)
-{
-	char sentence[128];
-
-	snprintf(sentence, sizeof(sentence), "%s%s", what, more);
-	return wrong(txn, found, (struct view){ 0 }, ERR_INVALID, sentence);
 }
 
 enum err txn_too_large(struct txn *txn, uint64_t limit, const char *of)
@@ -190,89 +92,20 @@ static enum err count_bytes(struct txn *txn, size_t size)
 
 /* Members */
 
-static const struct name *find_name(const struct name *names, struct view name)
-{
-	for (; names->name; names++)
-		if (view_equal_string(name, names->name))
-			return names;
-	return NULL;
-}
-
-static enum err note_members(struct txn *txn, size_t object,
-			     const struct name *names, struct found *found)
-{
-	struct json_tree *tree = &txn->tree;
-	enum err result = ERR_OK;
-
-	if (tree->nodes[object].kind != JSON_OBJECT)
-		return wrong_object(txn, found, "must be an object", "");
-	for (size_t i = object + 1; i < tree->nodes[object].end;
-	     i = tree->nodes[i + 1].end) {
-		const struct name *known;
-		struct view name;
-		enum err err = json_tree_string(tree, i, &name);
-
-		if (err)
-			return err;
-		known = find_name(names, name);
-		if (!known) {
-			result =
-				wrong(txn, found, name, ERR_INVALID, "unknown");
-			continue;
-		}
-		if (found->at[known->member])
-			result = wrong_object(txn, found, "takes only one ",
-					      member_names[known->member]);
-		found->at[known->member] = i + 1;
-		found->names[known->member] = known;
-	}
-	return result;
-}
-
-static enum err read_base64(struct txn *txn, struct view text,
-			    struct view *bytes)
-{
-	struct buf decoded = BUF_EMPTY;
-	enum err err = base64_decode(text, &decoded);
-
-	if (!err)
-		err = decoded.err;
-	if (!err)
-		err = arena_copy(&txn->arena, buf_view(&decoded), bytes);
-	buf_release(&decoded);
-	return err;
-}
-
-static enum err read_string(struct txn *txn, const struct found *found,
-			    enum member member, struct view *bytes)
-{
-	bool base64 = found->names[member]->form == FORM_BASE64;
-	enum err err = json_tree_string(&txn->tree, found->at[member], bytes);
-
-	if (err == ERR_INVALID)
-		return wrong_member(txn, found, member, "must be a string");
-	if (!err && base64)
-		err = read_base64(txn, *bytes, bytes);
-	if (err == ERR_INVALID)
-		return wrong_member(txn, found, member,
-				    "must be base64, with its padding");
-	return err;
-}
-
-static enum err read_key(struct txn *txn, const struct found *found,
+static enum err read_key(struct txn *txn, const struct txn_object *object,
 			 enum member member, struct view *key)
 {
-	enum err err = read_string(txn, found, member, key);
+	enum err err = txn_object_string(txn, object, member, key);
 
 	if (err)
 		return err;
 	if (!key->size || key->size > STORE_KEY_MAX)
-		return wrong_member(txn, found, member,
-				    "a key has 1 to 1024 bytes");
+		return txn_member_wrong(txn, object, member,
+					"a key has 1 to 1024 bytes");
 	return count_bytes(txn, key->size);
 }
 
-static enum err read_value(struct txn *txn, const struct found *found,
+static enum err read_value(struct txn *txn, const struct txn_object *object,
 			   struct store_op *op)
 {
 	static const char *const types[] = {
@@ -280,131 +113,133 @@ static enum err read_value(struct txn *txn, const struct found *found,
 		[FORM_BASE64] = TYPE_BYTES,
 		[FORM_JSON] = TYPE_JSON,
 	};
-	const struct name *name = found->names[MEMBER_VALUE];
+	const struct txn_name *name = object->names[MEMBER_VALUE];
 	enum err err = ERR_OK;
 
 	op->type = view_of(types[name->form]);
 	if (name->form == FORM_JSON)
-		op->value = json_tree_text(&txn->tree, found->at[MEMBER_VALUE]);
+		op->value =
+			json_tree_text(&txn->tree, object->at[MEMBER_VALUE]);
 	else
-		err = read_string(txn, found, MEMBER_VALUE, &op->value);
+		err = txn_object_string(txn, object, MEMBER_VALUE, &op->value);
 	if (err)
 		return err;
 	if (op->value.size > txn->call->api->conf->value_max_bytes)
-		return wrong(txn, found, view_of(name->name),
-			     ERR_VALUE_TOO_LARGE, "larger than the limit");
+		return txn_object_wrong(txn, object, view_of(name->name),
+					ERR_VALUE_TOO_LARGE,
+					"larger than the limit");
 	return count_bytes(txn, op->value.size);
 }
 
-static enum err read_type(struct txn *txn, const struct found *found,
+static enum err read_type(struct txn *txn, const struct txn_object *object,
 			  struct store_op *op)
 {
 	struct view type;
 	enum err err;
 
-	if (!found->at[MEMBER_TYPE])
+	if (!object->at[MEMBER_TYPE])
 		return ERR_OK;
-	err = read_string(txn, found, MEMBER_TYPE, &type);
+	err = txn_object_string(txn, object, MEMBER_TYPE, &type);
 	if (err)
 		return err;
 	type = view_trim(type);
 	if (!type.size || type.size > RECORD_TYPE_MAX ||
 	    !mediatype_is_clean(type))
-		return wrong_member(txn, found, MEMBER_TYPE,
-				    "takes 1 to 255 bytes of visible ASCII");
+		return txn_member_wrong(
+			txn, object, MEMBER_TYPE,
+			"takes 1 to 255 bytes of visible ASCII");
 	op->type = type;
 	return ERR_OK;
 }
 
-static enum err read_ttl(struct txn *txn, const struct found *found,
+static enum err read_ttl(struct txn *txn, const struct txn_object *object,
 			 struct txn_op *op)
 {
 	uint64_t least = op->verb == TXN_PUT ? 1 : 0;
 	uint64_t ttl_s;
 
-	op->keep = !found->at[MEMBER_TTL];
+	op->keep = !object->at[MEMBER_TTL];
 	if (op->keep)
 		return ERR_OK;
-	if (!json_tree_uint64(&txn->tree, found->at[MEMBER_TTL], &ttl_s) ||
+	if (!json_tree_uint64(&txn->tree, object->at[MEMBER_TTL], &ttl_s) ||
 	    ttl_s < least || ttl_s > CALL_TTL_MAX_S)
-		return wrong_member(txn, found, MEMBER_TTL,
-				    least ? "takes whole seconds, 1 to "
-					    "315360000"
-					  : "takes whole seconds, 1 to "
-					    "315360000, or 0 for never");
+		return txn_member_wrong(txn, object, MEMBER_TTL,
+					least ? "takes whole seconds, 1 to "
+						"315360000"
+					      : "takes whole seconds, 1 to "
+						"315360000, or 0 for never");
 	if (ttl_s)
 		op->expires_ms = clock_wall_ms() + (int64_t)ttl_s * 1000;
 	return ERR_OK;
 }
 
-static enum err read_by(struct txn *txn, const struct found *found,
+static enum err read_by(struct txn *txn, const struct txn_object *object,
 			struct txn_op *op)
 {
 	op->by = 1;
-	if (!found->at[MEMBER_BY] ||
-	    json_tree_int64(&txn->tree, found->at[MEMBER_BY], &op->by))
+	if (!object->at[MEMBER_BY] ||
+	    json_tree_int64(&txn->tree, object->at[MEMBER_BY], &op->by))
 		return ERR_OK;
-	return wrong_member(txn, found, MEMBER_BY,
-			    "takes a whole number of 64 bits");
+	return txn_member_wrong(txn, object, MEMBER_BY,
+				"takes a whole number of 64 bits");
 }
 
 /* Operations and conditions */
 
-static enum err check_members(struct txn *txn, const struct found *found,
+static enum err check_members(struct txn *txn, const struct txn_object *object,
 			      const struct verb *verb)
 {
 	enum err err = ERR_OK;
 
 	for (enum member m = MEMBER_VALUE; m <= MEMBER_BY; m++) {
-		if (found->at[m] && !(verb->takes & BIT(m)))
-			err = wrong_member(txn, found, m,
-					   "does not belong to this operation");
-		if (!found->at[m] && verb->needs & BIT(m))
-			err = wrong_object(txn, found, "needs ",
-					   member_names[m]);
+		if (object->at[m] && !(verb->takes & BIT(m)))
+			err = txn_member_wrong(
+				txn, object, m,
+				"does not belong to this operation");
+		if (!object->at[m] && verb->needs & BIT(m))
+			err = txn_member_lacks(txn, object, m);
 	}
 	return err;
 }
 
-static enum err read_op(struct txn *txn, size_t object, size_t index)
+static enum err read_op(struct txn *txn, size_t node, size_t index)
 {
-	struct found found = { .list = "do", .index = index };
+	struct txn_object object = { .list = "do", .index = index };
 	struct store_op *store_op = &txn->batch.ops[index];
 	struct txn_op *op = &txn->ops[index];
-	enum err err = note_members(txn, object, op_names, &found);
+	enum err err = txn_object_read(txn, node, op_names, &object);
 
 	if (err)
 		return err;
-	if (!found.at[MEMBER_VERB])
-		return wrong_object(txn, &found, "needs ",
-				    member_names[MEMBER_VERB]);
+	if (!object.at[MEMBER_VERB])
+		return txn_member_lacks(txn, &object, MEMBER_VERB);
 	op->txn = txn;
-	op->verb = found.names[MEMBER_VERB]->verb;
+	op->verb = object.names[MEMBER_VERB]->verb;
 	store_op->verb = verbs[op->verb].store;
-	err = check_members(txn, &found, &verbs[op->verb]);
+	err = check_members(txn, &object, &verbs[op->verb]);
 	if (!err)
-		err = read_key(txn, &found, MEMBER_VERB, &store_op->key);
+		err = read_key(txn, &object, MEMBER_VERB, &store_op->key);
 	if (!err)
 		err = permit_key(txn->call,
 				 op->verb == TXN_GET ? ROLE_READ : ROLE_WRITE,
 				 store_op->key);
-	if (!err && found.at[MEMBER_VALUE])
-		err = read_value(txn, &found, store_op);
+	if (!err && object.at[MEMBER_VALUE])
+		err = read_value(txn, &object, store_op);
 	if (!err)
-		err = read_type(txn, &found, store_op);
+		err = read_type(txn, &object, store_op);
 	if (!err)
-		err = read_ttl(txn, &found, op);
+		err = read_ttl(txn, &object, op);
 	if (!err)
-		err = read_by(txn, &found, op);
+		err = read_by(txn, &object, op);
 	store_op->expires_ms = op->expires_ms;
 	return err;
 }
 
 /* A number, or "*": 0 is absent, "*" is there. */
-static enum err read_rev(struct txn *txn, const struct found *found,
+static enum err read_rev(struct txn *txn, const struct txn_object *object,
 			 struct store_condition *condition)
 {
-	size_t at = found->at[MEMBER_REV];
+	size_t at = object->at[MEMBER_REV];
 	uint64_t *revision = arena_add(&txn->arena, sizeof(*revision));
 
 	if (!revision)
@@ -413,32 +248,32 @@ static enum err read_rev(struct txn *txn, const struct found *found,
 	if (view_equal_string(json_tree_text(&txn->tree, at), "\"*\""))
 		return ERR_OK;
 	if (!json_tree_uint64(&txn->tree, at, revision))
-		return wrong_member(txn, found, MEMBER_REV,
-				    "takes a revision, 0 for absent, or \"*\" "
-				    "for present");
+		return txn_member_wrong(
+			txn, object, MEMBER_REV,
+			"takes a revision, 0 for absent, or \"*\" "
+			"for present");
 	condition->test = *revision ? STORE_REVISION_IN : STORE_ABSENT;
 	condition->revisions = revision;
 	condition->revision_count = 1;
 	return ERR_OK;
 }
 
-static enum err read_condition(struct txn *txn, size_t object, size_t index)
+static enum err read_condition(struct txn *txn, size_t node, size_t index)
 {
-	struct found found = { .list = "if", .index = index };
+	struct txn_object object = { .list = "if", .index = index };
 	struct store_condition *condition = &txn->batch.conditions[index];
-	enum err err = note_members(txn, object, condition_names, &found);
+	enum err err = txn_object_read(txn, node, condition_names, &object);
 
 	if (err)
 		return err;
-	if (!found.at[MEMBER_KEY] || !found.at[MEMBER_REV])
-		return wrong_object(txn, &found, "needs ",
-				    found.at[MEMBER_KEY]
-					    ? member_names[MEMBER_REV]
-					    : member_names[MEMBER_KEY]);
-	err = read_key(txn, &found, MEMBER_KEY, &condition->key);
+	if (!object.at[MEMBER_KEY] || !object.at[MEMBER_REV])
+		return txn_member_lacks(txn, &object,
+					object.at[MEMBER_KEY] ? MEMBER_REV
+							      : MEMBER_KEY);
+	err = read_key(txn, &object, MEMBER_KEY, &condition->key);
 	if (!err)
 		err = permit_key(txn->call, ROLE_READ, condition->key);
-	return err ? err : read_rev(txn, &found, condition);
+	return err ? err : read_rev(txn, &object, condition);
 }
 
 /* The body */
@@ -468,7 +303,7 @@ static enum err count_elements(struct txn *txn, size_t array, const char *name,
 
 /* Go on after what is malformed, and no further after anything else. */
 static enum err read_elements(struct txn *txn, size_t array,
-			      enum err (*read)(struct txn *txn, size_t object,
+			      enum err (*read)(struct txn *txn, size_t node,
 					       size_t index))
 {
 	const struct json_node *nodes = txn->tree.nodes;

@@ -39,6 +39,24 @@ static enum err refuse_value(struct conf_loader *loader,
 	return ERR_SETTING;
 }
 
+/*
+ * Whether a line of a settings file could say it: what conf_print() writes is
+ * read back as it was, wherever it came from.
+ */
+static bool fits_a_line(struct view value)
+{
+	const char *p = value.data;
+
+	if (view_trim(value).size != value.size)
+		return false;
+	for (size_t i = 0; i < value.size; i++)
+		if (p[i] == '\n' ||
+		    (p[i] == '#' &&
+		     (i == 0 || p[i - 1] == ' ' || p[i - 1] == '\t')))
+			return false;
+	return true;
+}
+
 enum err conf_set(struct conf_loader *loader, const struct conf_place *place,
 		  const struct setting *setting, struct view value)
 {
@@ -48,6 +66,10 @@ enum err conf_set(struct conf_loader *loader, const struct conf_place *place,
 
 	if (value.size > 0 && memchr(value.data, '\0', value.size))
 		return conf_refuse(loader, place, "the value has a NUL byte");
+	if (!fits_a_line(value))
+		return conf_refuse(loader, place,
+				   "the value has a line break, a blank at an "
+				   "end, or a '#' where a comment begins");
 	buf_add_view(&text, value);
 	string = buf_string(&text);
 	if (text.err)

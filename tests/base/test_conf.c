@@ -12,6 +12,10 @@
 
 enum { WORDS_MAX = 8 };
 
+#define UNFIT                                                                  \
+	"the value has a line break, a blank at an end, or a '#' where a "     \
+	"comment begins"
+
 /* What a start is given; lists end with the first NULL. */
 struct given {
 	char *flags[WORDS_MAX];
@@ -296,6 +300,15 @@ static void wrong_variables_are_refused(void)
 		  "workers must be 0 to 64, not '' (LIBRAPI_WORKERS in the "
 		  "environment)" },
 		{ __LINE__,
+		  { .variables = { "LIBRAPI_DATA_DIR=/a\n/b" } },
+		  "LIBRAPI_DATA_DIR in the environment: " UNFIT },
+		{ __LINE__,
+		  { .variables = { "LIBRAPI_DATA_DIR= /a" } },
+		  "LIBRAPI_DATA_DIR in the environment: " UNFIT },
+		{ __LINE__,
+		  { .variables = { "LIBRAPI_DATA_DIR=/a #b" } },
+		  "LIBRAPI_DATA_DIR in the environment: " UNFIT },
+		{ __LINE__,
 		  { .flags = { "--workers=1" },
 		    .variables = { "LIBRAPI_WORKERS=many" } },
 		  "workers must be 0 to 64, not 'many' (LIBRAPI_WORKERS in the "
@@ -387,6 +400,8 @@ static void wrong_lines_are_refused_with_their_number(void)
 		  ", line 3: workers is already set in line 1" },
 		{ __LINE__, VIEW_LITERAL("data-dir = /a\0b\n"), "",
 		  ", line 1: the value has a NUL byte" },
+		{ __LINE__, VIEW_LITERAL("data-dir =#/a\n"), "",
+		  ", line 1: " UNFIT },
 	};
 
 	for (size_t i = 0; i < HARNESS_COUNT(cases); i++)

@@ -132,6 +132,7 @@ static void a_large_value_is_not_kept_for_ever(void)
 
 static void every_status_has_a_phrase(void)
 {
+	CU_ASSERT_STRING_EQUAL(status_phrase(308), "Permanent Redirect");
 	CU_ASSERT_STRING_EQUAL(status_phrase(412), "Precondition Failed");
 	CU_ASSERT_STRING_EQUAL(status_phrase(507), "Insufficient Storage");
 	CU_ASSERT_STRING_EQUAL(status_phrase(299), "Unknown");

@@ -234,7 +234,8 @@ python_helpers = \
 	%D%/e2e/librapi.py \
 	%D%/fuzz/run.py \
 	%D%/fuzz/seeds.py \
-	%D%/lint/lint.py
+	%D%/lint/lint.py \
+	%D%/mutants/run.py
 
 dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests) $(contract_test)
 EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests) %D%/host/bare_host \
@@ -362,3 +363,24 @@ clean-local: clean-fuzz
 .PHONY: clean-fuzz
 clean-fuzz:
 	rm -rf fuzz
+
+# make mutants: builds that break a promise on purpose, and the tests that have
+# to notice, in a copy of the sources and a build of its own.
+MUTANTS =
+
+.PHONY: mutants
+mutants: distdir
+	rm -rf mutants && mkdir -p mutants/build
+	mv $(distdir) mutants/source && chmod -R u+w mutants/source
+	cd mutants/build && ../source/configure CC='$(CC)' CFLAGS='-g -O1' \
+		>configure.log
+	$(AM_TESTS_ENVIRONMENT) $(PYTHON) $(srcdir)/%D%/mutants/run.py \
+		--source=mutants/source --build=mutants/build --make='$(MAKE)' \
+		$(MUTANTS)
+
+EXTRA_DIST += %D%/mutants
+
+clean-local: clean-mutants
+.PHONY: clean-mutants
+clean-mutants:
+	rm -rf mutants

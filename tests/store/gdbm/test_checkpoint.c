@@ -374,6 +374,34 @@ static void without_room_for_a_segment_the_housekeeper_waits(void)
 	contract_close(store);
 }
 
+/* No other segment can be begun; this one has kept room for deletes. */
+static void without_room_for_a_segment_keys_can_be_deleted(void)
+{
+	static char value[1000];
+	struct store *store = contract_open();
+	struct store_op op =
+		op_put(view_of("key"), (struct view){ value, sizeof(value) });
+	uint64_t revision = 0;
+	int count = 0;
+	int deleted = 0;
+
+	put_keys(store, 30);
+	signal(SIGXFSZ, SIG_IGN);
+	limit_files(65535);
+	for (; !contract_ops(store, &op, 1, &revision) && count < 100; count++)
+		;
+	CU_ASSERT(count > 10 && count < 100);
+	while (deleted < 30 && contract_delete(store, key_of(deleted)))
+		deleted++;
+	CU_ASSERT_EQUAL(deleted, 30);
+	CU_ASSERT_EQUAL(listed(store), 1);
+	limit_files(RLIM_INFINITY);
+	CU_ASSERT_EQUAL(contract_ops(store, &op, 1, &revision), ERR_OK);
+	checkpoint(store);
+	CU_ASSERT_EQUAL(stats_of(store).keys, 1);
+	contract_close(store);
+}
+
 /* What `check` found. */
 struct findings {
 	size_t count;
@@ -466,6 +494,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_child_that_is_idle_lets_go_of_replaced_files),
 	HARNESS_TEST(without_room_for_tables_a_put_is_refused_as_full),
 	HARNESS_TEST(without_room_for_a_segment_the_housekeeper_waits),
+	HARNESS_TEST(without_room_for_a_segment_keys_can_be_deleted),
 	HARNESS_TEST(check_names_the_file_that_is_damaged),
 	HARNESS_TEST(check_is_refused_while_the_store_is_open),
 };

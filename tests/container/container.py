@@ -89,10 +89,12 @@ def enter_network():
         fcntl.ioctl(s, siocsifflags, struct.pack("16sh14x", b"lo", iff_up))
 
 
-def request(method, target, body=None, timeout=librapi.TIMEOUT):
+def request(method, target, body=None, token=None, timeout=librapi.TIMEOUT):
     connection = librapi.Connection(PORT, timeout)
     try:
-        return connection.request(method, target, body)
+        return connection.request(
+            method, target, body,
+            {"Authorization": "Bearer " + token} if token else {})
     finally:
         connection.close()
 

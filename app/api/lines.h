@@ -45,6 +45,7 @@ enum err lines_dump(struct store *store, struct view prefix,
 struct lines_load {
 	struct store *store;
 	struct view prefix; /* a line of another key is refused */
+	struct view own;    /* likewise, as ERR_FORBIDDEN */
 	bool replace;       /* keys that the lines don't have are deleted */
 	bool alone;         /* nobody else does the store's housekeeping */
 
@@ -54,7 +55,6 @@ struct lines_load {
 	uint64_t revision;  /* of the last commit; 0 when there was none */
 	bool atomic;        /* there was one commit at most */
 	bool begun;         /* maybe something was changed, whatever failed */
-	bool outside;       /* refused for a key that has not the prefix */
 	struct buf message; /* why it failed, with the line; lines_load_free */
 };
 
@@ -69,7 +69,8 @@ struct lines_load {
  * Everything is read and checked to the last line before anything is changed;
  * what can't be read twice is kept in a temporary file meanwhile (tmpfile(3)).
  * ERR_INVALID for lines that are not of the format, or that the store could
- * not take, ERR_DAMAGED when they are cut off or the checksum is wrong.
+ * not take, ERR_FORBIDDEN for a key that is not one's own, ERR_DAMAGED when
+ * they are cut off or the checksum is wrong.
  *
  * Then they are put in: in one commit, when they are up to some thousand and
  * some MiB, otherwise in many.  An error of store_commit() or store_sync()

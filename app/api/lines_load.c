@@ -178,21 +178,33 @@ static enum err apply(struct lines_load *load, struct lines_reader *reader)
 	return err;
 }
 
+/* Whether keys can have both prefixes. */
+static bool meet(struct view a, struct view b)
+{
+	return view_starts_with(a, b) || view_starts_with(b, a);
+}
+
+static enum err check_prefix(struct lines_reader *reader)
+{
+	struct view of = buf_view(&reader->of);
+	bool own = meet(of, reader->own);
+
+	if (own && meet(of, reader->prefix))
+		return ERR_OK;
+	buf_addf(&reader->message,
+		 "line 1: the lines are of a prefix outside of that which %s",
+		 own ? "was asked for" : "may be written");
+	return own ? ERR_INVALID : ERR_FORBIDDEN;
+}
+
 /* The first pass. */
 static enum err check(struct lines_reader *reader)
 {
 	bool end = false;
 	enum err err = lines_begin(reader);
-	struct view of = buf_view(&reader->of);
 
-	if (!err && !view_starts_with(of, reader->prefix) &&
-	    !view_starts_with(reader->prefix, of)) {
-		reader->outside = true;
-		buf_add_string(&reader->message,
-			       "line 1: the lines are of a prefix outside of "
-			       "that which may be written");
-		err = ERR_INVALID;
-	}
+	if (!err)
+		err = check_prefix(reader);
 	while (!err && !end)
 		err = lines_next(reader, &end);
 	return err;
@@ -204,6 +216,7 @@ static enum err load_twice(struct lines_load *load, FILE *in)
 		.in = in,
 		.value_max = load->store->value_max_bytes,
 		.prefix = load->prefix,
+		.own = load->own,
 		.ordered = load->replace,
 	};
 	off_t start = ftello(in);
@@ -213,7 +226,6 @@ static enum err load_twice(struct lines_load *load, FILE *in)
 		err = log_errno("load-failed", "input", errno);
 	if (!err)
 		err = apply(load, &reader);
-	load->outside = reader.outside;
 	if (err)
 		tell(load, &reader, err);
 	lines_reader_release(&reader);

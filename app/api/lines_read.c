@@ -267,11 +267,14 @@ static enum err check_place(struct lines_reader *reader)
 	if (!view_starts_with(reader->key, buf_view(&reader->of)))
 		return invalid(reader, "the key does not begin with the prefix "
 				       "that the first line tells");
-	if (!view_starts_with(reader->key, reader->prefix)) {
-		reader->outside = true;
-		return invalid(reader, "the key is outside of the prefix that "
-				       "may be written");
+	if (!view_starts_with(reader->key, reader->own)) {
+		invalid(reader, "the key is outside of the prefix that may be "
+				"written");
+		return ERR_FORBIDDEN;
 	}
+	if (!view_starts_with(reader->key, reader->prefix))
+		return invalid(reader, "the key is outside of the prefix that "
+				       "was asked for");
 	if (!reader->ordered)
 		return ERR_OK;
 	if (reader->count > 0 &&

@@ -28,6 +28,7 @@ struct lines_reader {
 	FILE *in;
 	uint64_t value_max; /* bytes */
 	struct view prefix; /* that every key has to begin with */
+	struct view own;    /* likewise; without it, ERR_FORBIDDEN */
 	bool ordered;       /* each key has to be greater than the last */
 
 	/* The record that lines_next() has read. */
@@ -38,7 +39,6 @@ struct lines_reader {
 	uint64_t number;     /* of the line, from 1 */
 	uint64_t count;      /* records so far */
 	uint64_t bytes_read; /* of their keys, types and values */
-	bool outside;        /* refused for a key that has not the prefix */
 	struct buf message;  /* why it was refused */
 
 	struct buf chunk; /* of the input; what is before chunk_at is used */
@@ -53,8 +53,9 @@ struct lines_reader {
 };
 
 /*
- * Begin at the first line, which must be one of the format.  ERR_INVALID and
- * ERR_DAMAGED with a message; ERR_IO and ERR_NO_MEMORY without.
+ * Begin at the first line, which must be one of the format.  ERR_INVALID,
+ * ERR_FORBIDDEN and ERR_DAMAGED with a message; ERR_IO and ERR_NO_MEMORY
+ * without.
  */
 enum err lines_begin(struct lines_reader *reader);
 

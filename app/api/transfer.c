@@ -245,7 +245,8 @@ enum err import_post(struct call *call)
 {
 	struct import import = {
 		.call = call,
-		.load = { .store = call->api->store },
+		.load = { .store = call->api->store,
+			  .own = call->access.prefix },
 		.spool_fd = -1,
 	};
 	enum err err = read_query(&import);

@@ -2,12 +2,18 @@
 /* Every route with every token: what is served, and what is refused. */
 #include "api/permit.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "api/client.h"
+#include "base/crc32c.h"
 #include "base/sha256.h"
 #include "harness.h"
+
+#define HEAD       "{\"librapi\":1}\n"
+#define HEAD_OF(p) "{\"librapi\":1,\"prefix\":\"" p "\"}\n"
+#define LINE(k)    "{\"key\":\"" k "\",\"value\":\"\"}\n"
 
 static struct client client;
 
@@ -214,6 +220,60 @@ static void lists_and_exports_show_what_is_ones_own(void)
 	close_client();
 }
 
+/* Lines with the right last line; then the status of their import. */
+static int import_lines(const char *target, const char *lines, int count)
+{
+	struct buf body = BUF_EMPTY;
+	int status;
+
+	buf_addf(&body, "%s{\"count\":%d,\"crc32c\":\"%08" PRIx32 "\"}\n",
+		 lines, count, crc32c(0, lines, strlen(lines)));
+	status = send("wa", "POST", target, buf_string(&body));
+	buf_release(&body);
+	return status;
+}
+
+static void what_is_imported_has_to_be_ones_own(void)
+{
+	static const struct {
+		int line;
+		const char *target;
+		const char *lines;
+		int count;
+		int status;
+	} cases[] = {
+		{ __LINE__, "/v1/import", HEAD LINE("app/y"), 1, 200 },
+		{ __LINE__, "/v1/import", HEAD LINE("app/y") LINE("other"), 2,
+		  403 },
+		{ __LINE__, "/v1/import?mode=replace", HEAD LINE("other"), 1,
+		  403 },
+		{ __LINE__, "/v1/import?prefix=app/", HEAD LINE("other"), 1,
+		  403 },
+		{ __LINE__, "/v1/import?prefix=app/x/", HEAD LINE("other"), 1,
+		  403 },
+		{ __LINE__, "/v1/import?prefix=app/x/", HEAD LINE("app/y"), 1,
+		  400 },
+		{ __LINE__, "/v1/import", HEAD_OF("other"), 0, 403 },
+		{ __LINE__, "/v1/import?prefix=app/x/", HEAD_OF("app/y"), 0,
+		  400 },
+		{ __LINE__, "/v1/import", HEAD_OF("a") LINE("app/z"), 1, 200 },
+	};
+
+	open_client();
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		int status = import_lines(cases[i].target, cases[i].lines,
+					  cases[i].count);
+		const char *code = client_code(&client);
+
+		HARNESS_CASE(cases[i].line, status == cases[i].status);
+		if (status == 403)
+			HARNESS_CASE(cases[i].line, !strcmp(code, "forbidden"));
+	}
+	CU_ASSERT_EQUAL(send("a", "GET", "/v1/kv/other", ""), 200);
+	CU_ASSERT(view_equal_string(client_body(&client), "2"));
+	close_client();
+}
+
 static void one_token_and_nothing_else_is_taken(void)
 {
 	static const char *const fields[] = {
@@ -245,6 +305,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(health_and_preflights_take_no_token),
 	HARNESS_TEST(a_prefix_is_a_wall),
 	HARNESS_TEST(lists_and_exports_show_what_is_ones_own),
+	HARNESS_TEST(what_is_imported_has_to_be_ones_own),
 	HARNESS_TEST(one_token_and_nothing_else_is_taken),
 };
 

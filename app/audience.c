@@ -221,7 +221,6 @@ void audience_park(struct audience *audience, struct seat *seat,
 {
 	stream_forget_request(&seat->stream);
 	seat->watch = watch;
-	seat->allowed_ms = clock_monotonic_ms();
 	if (!audience->watchers++)
 		audience->tail = newest(audience);
 	if (watch->values)
@@ -421,24 +420,34 @@ static bool cut_off(struct audience *audience, struct seat *seat,
 	return true;
 }
 
-/* True when the seat was given up because its token is no more. */
-static bool send_away(struct audience *audience, struct seat *seat,
-		      int64_t now_ms)
+/* Give up who has lost his token.  Should he come back, he hears why. */
+static void send_away(struct audience *audience, struct seat *seat)
 {
 	struct watch *watch = seat->watch;
 
-	if (!audience->conf.access || !watch ||
-	    now_ms - seat->allowed_ms < (int64_t)audience->conf.heartbeat_ms)
-		return false;
-	seat->allowed_ms = now_ms;
-	if (watch_is_allowed(watch, audience->conf.access))
-		return false;
-	/* Should it come back, it hears why. */
+	if (!watch || watch_is_allowed(watch, audience->conf.access))
+		return;
+	log_event(LOG_INFO, "watcher-cut-off", "why", "its token is no more",
+		  NULL);
 	if (watch->stream)
 		finish(audience, seat);
 	else
 		refuse(audience, seat);
-	return true;
+}
+
+/* See whether there are other tokens, and who may stay by them. */
+static void check_tokens(struct audience *audience)
+{
+	struct access_file *access = audience->conf.access;
+
+	if (!access)
+		return;
+	access_refresh(access, false);
+	if (access_generation(access) == audience->tokens)
+		return;
+	audience->tokens = access_generation(access);
+	for (size_t i = audience->count; i-- > 0;)
+		send_away(audience, audience->seats[i]);
 }
 
 int64_t audience_tick(struct audience *audience)
@@ -446,13 +455,11 @@ int64_t audience_tick(struct audience *audience)
 	int64_t now_ms = clock_monotonic_ms();
 	int64_t next_ms = now_ms + TICK_MAX_MS;
 
-	if (audience->conf.access)
-		access_refresh(audience->conf.access, false);
+	check_tokens(audience);
 	for (size_t i = audience->count; i-- > 0;) {
 		struct seat *seat = audience->seats[i];
 
-		if (send_away(audience, seat, now_ms) ||
-		    cut_off(audience, seat, now_ms))
+		if (cut_off(audience, seat, now_ms))
 			continue;
 		if (is_late(seat, now_ms))
 			remind(audience, seat);

@@ -25,7 +25,6 @@ struct seat {
 	int64_t due_ms;      /* monotonic: request, answer or heartbeat */
 	size_t counted;      /* of its bytes in audience.backlog */
 	int64_t moved_ms;    /* monotonic: when it last took some of them */
-	int64_t allowed_ms;  /* monotonic: when its token was last seen good */
 	bool sending;        /* we wait for the peer to take bytes */
 };
 
@@ -48,6 +47,7 @@ struct audience {
 	size_t with_values; /* of them */
 	uint64_t backlog;   /* bytes that are kept for them */
 	size_t turn;        /* where the next who is behind is looked for */
+	uint64_t tokens;    /* access_generation() that all have been seen by */
 
 	struct news news;
 	struct place tail; /* where all are who miss nothing */
@@ -85,8 +85,9 @@ bool audience_advance(struct audience *audience);
 
 /*
  * Heartbeats, answers that can't wait any longer, requests that don't come,
- * and tokens that are no more: each is looked up once a heartbeat, and who has
- * lost his is sent away.  Returns the monotonic time when to look again.
+ * and tokens: the file is looked at once a second, and when it is another one,
+ * who has lost his is sent away.  Returns the monotonic time when to look
+ * again, a second from now at most.
  */
 int64_t audience_tick(struct audience *audience);
 

@@ -15,6 +15,7 @@
 #include "exchange.h"
 
 #include <fastcgi.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -28,7 +29,11 @@
  * A body made in pieces goes at the client's pace.  After so long lighttpd
  * gives up a client that takes nothing (server.max-write-idle).
  */
-#define STREAM_TIMEOUT_S 300
+#define STREAM_TIMEOUT_S   300
+#define STREAM_PIECE_BYTES (32 << 10)
+
+/* So often whoever makes the body is asked whether it shall go on. */
+#define CHECK_MS 1000
 
 #define HEAD_KEEP_BYTES (16 << 10)
 #define DRAIN_BYTES     (16 << 10)
@@ -223,10 +228,55 @@ static void log_answer(const struct exchange *x)
 	buf_release(&text);
 }
 
+/*
+ * Wait until the peer takes bytes again, but no longer than whoever makes them
+ * agrees.  A unix socket that can be written to has room for a piece.
+ */
+static enum err wait_for_peer(struct exchange *x)
+{
+	struct response *response = &x->response;
+	struct pollfd peer = { .fd = x->fcgi.ipcFd, .events = POLLOUT };
+	int64_t until_ms = clock_monotonic_ms() + STREAM_TIMEOUT_S * 1000;
+	int ready = 0;
+
+	while (!ready && clock_monotonic_ms() < until_ms) {
+		if (response->stream_check &&
+		    clock_monotonic_ms() - x->checked_ms >= CHECK_MS) {
+			enum err err =
+				response->stream_check(response->stream_arg);
+
+			if (err)
+				return err;
+			x->checked_ms = clock_monotonic_ms();
+		}
+		ready = poll(&peer, 1, CHECK_MS);
+	}
+	return ready > 0 ? ERR_OK : ERR_IO;
+}
+
+static enum err put_patiently(void *arg, struct view bytes)
+{
+	struct view rest = bytes;
+	enum err err = ERR_OK;
+
+	while (!err && rest.size > 0) {
+		struct view piece = rest;
+
+		if (piece.size > STREAM_PIECE_BYTES)
+			piece.size = STREAM_PIECE_BYTES;
+		err = wait_for_peer(arg);
+		if (!err)
+			err = put(arg, piece);
+		rest.data = (const char *)rest.data + piece.size;
+		rest.size -= piece.size;
+	}
+	return err;
+}
+
 /* The body, held or made in pieces.  False when its end must not be told. */
 static bool put_body(struct exchange *x)
 {
-	const struct sink sink = { put, x };
+	const struct sink sink = { put_patiently, x };
 	const struct timeval timeout = { .tv_sec = STREAM_TIMEOUT_S };
 
 	if (!response_streams(&x->response)) {
@@ -235,6 +285,7 @@ static bool put_body(struct exchange *x)
 	}
 	setsockopt(x->fcgi.ipcFd, SOL_SOCKET, SO_SNDTIMEO, &timeout,
 		   sizeof(timeout));
+	x->checked_ms = clock_monotonic_ms();
 	return !x->response.stream(x->response.stream_arg, &sink);
 }
 

@@ -22,6 +22,7 @@ struct exchange {
 	int64_t begun_us;
 	uint64_t body_left; /* of a body that is taken in pieces */
 	uint64_t sent;      /* bytes of the answer's body */
+	int64_t checked_ms; /* response.stream_check, last */
 	int64_t timeout_us; /* for the peer to send or take some bytes */
 };
 

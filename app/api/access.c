@@ -48,6 +48,7 @@ struct identity {
 struct access_file {
 	const char *path;
 	struct tokens tokens;
+	uint64_t generation;
 	struct identity identity; /* of what was looked at last */
 	int64_t look_ms;          /* not before */
 };
@@ -219,6 +220,7 @@ static enum err load(struct access_file *file, struct buf *message)
 	} else {
 		free(file->tokens.list);
 		file->tokens = tokens;
+		file->generation++;
 	}
 	buf_release(&text);
 	buf_release(&what);
@@ -267,6 +269,21 @@ bool access_find(const struct access_file *file, struct view token,
 	access->role = found->role;
 	access->prefix = (struct view){ found->prefix, found->prefix_size };
 	return true;
+}
+
+bool access_allows(const struct access_file *file, struct view token,
+		   enum auth_role role, struct view prefix)
+{
+	struct access access;
+
+	return !file ||
+	       (access_find(file, token, &access) && access.role <= role &&
+		view_starts_with(prefix, access.prefix));
+}
+
+uint64_t access_generation(const struct access_file *file)
+{
+	return file->generation;
 }
 
 enum err access_open(const char *path, struct access_file **out,

@@ -55,6 +55,17 @@ void access_hurry(struct access_file *file);
 bool access_find(const struct access_file *file, struct view token,
 		 struct access *access);
 
+/*
+ * Whether the bearer of the token may do what takes `role` with all keys that
+ * begin with `prefix`: for what goes on for so long that it has to be asked
+ * again.  Without a file, anybody may.
+ */
+bool access_allows(const struct access_file *file, struct view token,
+		   enum auth_role role, struct view prefix);
+
+/* Another number whenever other tokens are in force. */
+uint64_t access_generation(const struct access_file *file);
+
 /* "read", "write", "admin"; and back. */
 const char *access_role_name(enum auth_role role);
 bool access_role(struct view name, enum auth_role *role);

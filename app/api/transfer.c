@@ -3,7 +3,8 @@
  * GET /v1/export and POST /v1/import: the store as JSON lines (lines.h).
  *
  * An export is of a snapshot: it may last for as long as its client goes on
- * reading, at one revision, and holds nobody back.  An import is kept in a
+ * reading, at one revision, and holds nobody back; but no longer than its
+ * token is good, which is looked up all the while.  An import is kept in a
  * file without a name beside the store until all of it is there and has been
  * checked: so a body may be larger than memory, and one that was cut off
  * changes nothing.
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "api/handlers.h"
@@ -33,6 +35,8 @@ struct outgoing {
 	struct store *snapshot;
 	struct view prefix; /* in `bytes` */
 	char bytes[STORE_KEY_MAX];
+	struct access_file *access; /* or NULL */
+	struct buf token;
 };
 
 static enum err outgoing_stream(void *arg, const struct sink *sink)
@@ -44,10 +48,26 @@ static enum err outgoing_stream(void *arg, const struct sink *sink)
 			  &revision);
 }
 
+static enum err outgoing_check(void *arg)
+{
+	const struct outgoing *outgoing = arg;
+
+	if (!outgoing->access)
+		return ERR_OK;
+	access_refresh(outgoing->access, false);
+	if (access_allows(outgoing->access, buf_view(&outgoing->token),
+			  ROLE_READ, outgoing->prefix))
+		return ERR_OK;
+	log_event(LOG_INFO, "export-cut-off", "why", "its token is no more",
+		  NULL);
+	return ERR_FORBIDDEN;
+}
+
 static void outgoing_free(void *arg)
 {
 	struct outgoing *outgoing = arg;
 
+	buf_release(&outgoing->token);
 	if (outgoing->snapshot)
 		store_close(outgoing->snapshot);
 	free(outgoing);
@@ -65,6 +85,21 @@ static enum err outgoing_open(struct call *call, struct outgoing *outgoing,
 	store_stats(call->api->store, &stats);
 	*revision = stats.revision;
 	return ERR_OK;
+}
+
+/* What outgoing_check() asks for; it may read other tokens over these. */
+static enum err keep_access(struct call *call, struct outgoing *outgoing)
+{
+	struct view prefix = outgoing->prefix;
+	struct view token;
+
+	if (prefix.size)
+		memmove(outgoing->bytes, prefix.data, prefix.size);
+	outgoing->prefix.data = outgoing->bytes;
+	outgoing->access = call->api->access;
+	if (auth_bearer(call->request->authorization, &token))
+		buf_add_view(&outgoing->token, token);
+	return outgoing->token.err;
 }
 
 static void add_export_fields(struct call *call, const char *type,
@@ -95,12 +130,15 @@ enum err export_get(struct call *call)
 	if (!outgoing)
 		return ERR_NO_MEMORY;
 	response->stream = outgoing_stream;
+	response->stream_check = outgoing_check;
 	response->stream_done = outgoing_free;
 	response->stream_arg = outgoing;
 	if (!call_bytes(call, "prefix", 0, sizeof(outgoing->bytes),
 			outgoing->bytes, &outgoing->prefix))
 		return ERR_INVALID;
 	err = permit_prefix(call, outgoing->prefix, &outgoing->prefix);
+	if (!err)
+		err = keep_access(call, outgoing);
 	if (!err)
 		err = outgoing_open(call, outgoing, &revision);
 	if (!err)

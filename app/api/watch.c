@@ -34,13 +34,8 @@ void watch_free(struct watch *watch)
 
 bool watch_is_allowed(const struct watch *watch, const struct access_file *file)
 {
-	struct access access;
-
-	if (!file)
-		return true;
-	return access_find(file, buf_view(&watch->token), &access) &&
-	       access.role <= ROLE_READ &&
-	       view_starts_with(buf_view(&watch->prefix), access.prefix);
+	return access_allows(file, buf_view(&watch->token), ROLE_READ,
+			     buf_view(&watch->prefix));
 }
 
 /* What it is sent */

@@ -71,6 +71,7 @@ static void end_stream(struct response *response)
 	if (response->stream_done)
 		response->stream_done(response->stream_arg);
 	response->stream = NULL;
+	response->stream_check = NULL;
 	response->stream_done = NULL;
 	response->stream_arg = NULL;
 }

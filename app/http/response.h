@@ -21,10 +21,13 @@ struct response {
 	/*
 	 * Instead of these three, a body that is made while it is sent: its
 	 * length is not told, and an error in the middle is a body without an
-	 * end.  `stream_done`, when set, is called once, whether or not
-	 * `stream` was.
+	 * end.  `stream_check`, when set, is asked once a second meanwhile,
+	 * whether or not its peer takes it; an error ends the body likewise.
+	 * `stream_done`, when set, is called once, whether or not `stream`
+	 * was.
 	 */
 	enum err (*stream)(void *arg, const struct sink *sink);
+	enum err (*stream_check)(void *arg);
 	void (*stream_done)(void *arg);
 	void *stream_arg;
 

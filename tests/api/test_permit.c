@@ -16,6 +16,7 @@
 #define LINE(k)    "{\"key\":\"" k "\",\"value\":\"\"}\n"
 
 static struct client client;
+static char path[4096]; /* of the tokens */
 
 static void open_client(void)
 {
@@ -23,7 +24,6 @@ static void open_client(void)
 		{ "r", "read" },       { "w", "write" },       { "a", "admin" },
 		{ "ra", "read app/" }, { "wa", "write app/" },
 	};
-	static char path[4096];
 	struct buf message = BUF_EMPTY;
 	FILE *f;
 
@@ -274,6 +274,44 @@ static void what_is_imported_has_to_be_ones_own(void)
 	close_client();
 }
 
+/* What the streaming of an export is told when the tokens are these. */
+static enum err check_export(const char *lines)
+{
+	FILE *f = fopen(path, "w");
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	fputs(lines, f);
+	fclose(f);
+	access_hurry(client.api.access);
+	return client.response.stream_check(client.response.stream_arg);
+}
+
+static void an_export_lasts_as_long_as_its_token(void)
+{
+	const struct sha256 digest = sha256_of(VIEW_LITERAL("ra"));
+	char hex[SHA256_HEX_SIZE];
+	char lines[3][SHA256_HEX_SIZE + 32];
+
+	sha256_to_hex(&digest, hex);
+	snprintf(lines[0], sizeof(lines[0]), "%s admin", hex);
+	snprintf(lines[1], sizeof(lines[1]), "%s read app/", hex);
+	snprintf(lines[2], sizeof(lines[2]), "%s admin app/x", hex);
+	open_client();
+	CU_ASSERT_EQUAL(send("ra", "GET", "/v1/export", ""), 200);
+	CU_ASSERT_EQUAL(check_export(lines[0]), ERR_OK);
+	CU_ASSERT_EQUAL(check_export("broken"), ERR_OK);
+	CU_ASSERT_EQUAL(check_export(lines[2]), ERR_FORBIDDEN);
+	CU_ASSERT_EQUAL(check_export(lines[1]), ERR_OK);
+	CU_ASSERT_EQUAL(check_export(""), ERR_FORBIDDEN);
+	close_client();
+	client_open(&client);
+	CU_ASSERT_EQUAL(send("", "GET", "/v1/export", ""), 200);
+	CU_ASSERT_EQUAL(
+		client.response.stream_check(client.response.stream_arg),
+		ERR_OK);
+	client_close(&client);
+}
+
 static void one_token_and_nothing_else_is_taken(void)
 {
 	static const char *const fields[] = {
@@ -306,6 +344,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_prefix_is_a_wall),
 	HARNESS_TEST(lists_and_exports_show_what_is_ones_own),
 	HARNESS_TEST(what_is_imported_has_to_be_ones_own),
+	HARNESS_TEST(an_export_lasts_as_long_as_its_token),
 	HARNESS_TEST(one_token_and_nothing_else_is_taken),
 };
 

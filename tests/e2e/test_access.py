@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import librapi
 
@@ -174,6 +175,46 @@ class Access(librapi.TestCase):
         write_tokens(self.tokens, ("late", "read"))
         os.kill(service.supervisor(), signal.SIGHUP)
         self.status_soon(service, "late", 200)
+
+    def test_who_has_lost_a_token_is_sent_away(self):
+        service = self.open(transfers=3)
+        for n in range(256):
+            service.request("PUT", f"/v1/kv/app/{n:03}", b"v" * 65536,
+                            bearer("all"))
+        going, staying, narrowed = [
+            self.stand(service, "/v1/export", token)
+            for token in ("look", "all", "app")]
+        for connection in going, staying, narrowed:
+            self.assertEqual(connection.read_head()[0], 200)
+        watch = self.stand(service, "/v1/watch", "look")
+        self.assertEqual(watch.read_head()[0], 200)
+        poll = self.stand(service, "/v1/watch?wait=60", "look", "")
+        self.stand(service, "/v1/watch", "all").read_head()
+        begun = time.monotonic()
+        write_tokens(self.tokens, ("all", "admin"), ("app", "write app/1"))
+        with self.assertRaises((ConnectionError, ValueError)):
+            while True:
+                watch.fill()
+        self.assertEqual(poll.receive().status, 503)
+        # They take nothing, and are ended all the same.
+        librapi.wait_until(
+            lambda: service.log().count("event=export-cut-off") == 2,
+            "two exports end", 10)
+        took = time.monotonic() - begun
+        print(f"# watch, poll and exports ended within {took:.1f} s")
+        for connection in going, narrowed:
+            with self.assertRaises((ConnectionError, ValueError)):
+                connection.read_chunks()
+        lines = staying.read_chunks().splitlines()
+        self.assertEqual(json.loads(lines[-1])["count"], 258)
+
+    def stand(self, service, target, token, accept="text/event-stream, */*"):
+        connection = service.connect()
+        self.addCleanup(connection.close)
+        connection.send(f"GET {target} HTTP/1.1\r\nHost: x\r\n"
+                        f"Authorization: Bearer {token}\r\n"
+                        f"Accept: {accept}\r\n\r\n".encode())
+        return connection
 
     def test_a_start_with_a_broken_file_is_refused(self):
         for lines, told in (([("x", "owner")], "line 1 has no role"),

@@ -208,6 +208,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/transfer.c \
 	%D%/api/txn.c \
 	%D%/api/txn.h \
+	%D%/api/txn_check.c \
 	%D%/api/txn_object.c \
 	%D%/api/txn_object.h \
 	%D%/api/txn_read.c \

@@ -199,6 +199,16 @@ enum err condition_read(struct call *call, const struct record *record,
 	return err;
 }
 
+enum err condition_impossible(struct call *call, const char *instead)
+{
+	if (!call->api->conf->require_conditions)
+		return ERR_OK;
+	return fault(call, ERR_CONDITION_MISSING,
+		     "a write needs a condition here, and this can have none; "
+		     "%s",
+		     instead);
+}
+
 enum err condition_commit(struct call *call, struct store_op *op,
 			  bool must_exist, uint64_t *revision)
 {

@@ -21,6 +21,12 @@ enum err condition_read(struct call *call, const struct record *record,
 			bool *not_modified);
 
 /*
+ * For a write that can have no condition: ERR_CONDITION_MISSING when the
+ * setting demands one, and `instead` tells what to do.
+ */
+enum err condition_impossible(struct call *call, const char *instead);
+
+/*
  * Commit one operation under the request's conditions and, with must_exist,
  * only when the key is live.  response->ticket is set whenever the store has
  * been asked, so also with ERR_NOT_FOUND and ERR_CONDITION.

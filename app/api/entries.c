@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "api/condition.h"
 #include "api/handlers.h"
 #include "api/permit.h"
 #include "api/rollup.h"
@@ -413,10 +414,14 @@ static enum err read_delete(struct call *call, char *bytes, struct view *prefix)
 		return err;
 	if (!call_bytes(call, "prefix", 1, STORE_KEY_MAX, bytes, prefix))
 		return ERR_INVALID;
-	if (prefix->data)
-		return permit_whole_prefix(call, *prefix);
-	return fault_at(call, ERR_INVALID, "parameter", VIEW_LITERAL("prefix"),
-			"required");
+	if (!prefix->data)
+		return fault_at(call, ERR_INVALID, "parameter",
+				VIEW_LITERAL("prefix"), "required");
+	err = permit_whole_prefix(call, *prefix);
+	return err ? err
+		   : condition_impossible(call,
+					  "delete the keys in transactions "
+					  "with their revisions");
 }
 
 enum err entries_delete(struct call *call)

@@ -34,8 +34,8 @@ static const struct failure failures[ERR_COUNT] = {
 			     "the body is of a type that is not served" },
 	[ERR_CONDITION_MISSING] = { 428, "condition-required",
 				    "Precondition required",
-				    "a write needs If-Match or "
-				    "If-None-Match here" },
+				    "a write needs a condition, as If-Match "
+				    "or If-None-Match, here" },
 	[ERR_UNAUTHORIZED] = { 401, "unauthorized", "Unauthorized",
 			       "this takes a token" },
 	[ERR_FORBIDDEN] = { 403, "forbidden", "Forbidden",

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/condition.h"
 #include "api/handlers.h"
 #include "api/lines.h"
 #include "api/permit.h"
@@ -289,6 +290,8 @@ enum err import_post(struct call *call)
 	};
 	enum err err = read_query(&import);
 
+	if (!err)
+		err = condition_impossible(call, "use 'librapi load'");
 	if (!err)
 		err = check_request(call);
 	if (!err)

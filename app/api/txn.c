@@ -240,6 +240,8 @@ static enum err run(struct txn *txn)
 	struct call *call = txn->call;
 	enum err err = txn_read(txn);
 
+	if (!err)
+		err = txn_check_conditions(txn);
 	if (err)
 		return err;
 	set_deciders(txn);

@@ -63,6 +63,12 @@ struct txn {
  */
 enum err txn_read(struct txn *txn);
 
+/*
+ * ERR_CONDITION_MISSING, which names the operations, when the setting demands
+ * conditions and what is put or deleted has none; ERR_NO_MEMORY.
+ */
+enum err txn_check_conditions(struct txn *txn);
+
 /* ERR_BATCH_TOO_LARGE, with the limit told to the client. */
 enum err txn_too_large(struct txn *txn, uint64_t limit, const char *of);
 

@@ -182,8 +182,9 @@ const struct setting settings[SETTING_COUNT] = {
 		.type = SETTING_SWITCH,
 		MEMBER(require_conditions),
 		.initial = "false",
-		.about = "Answer 428 to a PUT, PATCH or DELETE of a key "
-			 "without If-Match or If-None-Match",
+		.about = "Answer 428 to a write without a condition: of a key, "
+			 "If-Match or If-None-Match; in a transaction, one "
+			 "for each key that is put or deleted",
 	},
 	{
 		.name = "journal-segment-bytes",

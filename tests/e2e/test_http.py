@@ -90,6 +90,37 @@ class RequiredConditions(librapi.SharedService):
         self.assertEqual(
             self.s.delete("/v1/kv/a", if_match=made["ETag"]).status, 204)
 
+    def txn(self, do, *ifs):
+        body = librapi.to_json({"if": ifs, "do": do})
+        return self.s.request("POST", "/v1/txn", body)
+
+    def test_a_transaction_has_one_for_each_key_it_puts_or_deletes(self):
+        put, delete = {"put": "t/p", "value": ""}, {"delete": "t/d"}
+        for ifs in ((), ({"key": "t/p", "rev": 0},),
+                    ({"key": "t/other", "rev": 0},)):
+            problem = self.assert_problem(
+                self.txn([{"get": "t/p"}, put, delete], *ifs),
+                428, "condition-required")
+            self.assertEqual(
+                [error["pointer"] for error in problem["errors"]],
+                ["#/do/2"] if ifs and ifs[0]["key"] == "t/p"
+                else ["#/do/1", "#/do/2"])
+        self.assertEqual(self.s.get("/v1/kv/t/p").status, 404)
+        self.assertEqual(self.txn([delete, put], {"key": "t/p", "rev": 0},
+                                  {"key64": "dC9k", "rev": 0}).status, 200)
+        # What builds on what is there needs none.
+        self.assertEqual(self.txn([{"add": "t/n"}, {"get": "t/p"},
+                                   {"touch": "t/p", "ttl": 60}]).status, 200)
+
+    def test_what_can_have_none_is_refused(self):
+        self.s.put("/v1/kv/w/a", b"1", if_none_match="*")
+        self.assert_problem(self.s.delete("/v1/kv?prefix=w/"), 428,
+                            "condition-required")
+        self.assert_problem(self.s.request("POST", "/v1/import", b""), 428,
+                            "condition-required")
+        self.assert_problem(self.s.delete("/v1/kv"), 400)
+        self.assertEqual(self.s.get("/v1/kv/w/a").body, b"1")
+
 
 class Expiry(librapi.SharedService):
     def test_a_value_with_a_time_to_live_expires(self):

@@ -224,7 +224,8 @@ container_tests = \
 # ... and of make check-kube.
 kube_tests = \
 	%D%/kube/test_chart.py \
-	%D%/kube/test_mk8s.py
+	%D%/kube/test_mk8s.py \
+	%D%/kube/test_secret.py
 
 python_helpers = \
 	%D%/container/container.py \

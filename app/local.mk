@@ -169,6 +169,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/tablecheck.c \
 	%D%/store/gdbm/tables.c \
 	%D%/store/gdbm/tables.h \
+	%D%/store/gdbm/turn.c \
+	%D%/store/gdbm/turn.h \
 	%D%/store/gdbm/verify.c \
 	%D%/api/about.c \
 	%D%/api/access.c \

@@ -100,6 +100,15 @@ struct timespec clock_deadline(long timeout_ms)
 	return ts;
 }
 
+bool clock_passed(const struct timespec *deadline)
+{
+	struct timespec ts = now(CLOCK_MONOTONIC);
+
+	return ts.tv_sec > deadline->tv_sec ||
+	       (ts.tv_sec == deadline->tv_sec &&
+		ts.tv_nsec >= deadline->tv_nsec);
+}
+
 void clock_http_date(int64_t wall_ms, char out[CLOCK_HTTP_DATE_SIZE])
 {
 	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed",

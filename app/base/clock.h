@@ -6,6 +6,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -18,6 +19,7 @@ int64_t clock_monotonic_us(void);
 
 /* CLOCK_MONOTONIC, timeout_ms from now: for clocklock and ppoll loops. */
 struct timespec clock_deadline(long timeout_ms);
+bool clock_passed(const struct timespec *deadline);
 
 /* IMF-fixdate (RFC 9110 5.6.7), rounded down to the second. */
 void clock_http_date(int64_t wall_ms, char out[CLOCK_HTTP_DATE_SIZE]);

@@ -174,7 +174,7 @@ static enum err seal_locked(struct gdbm_store *g, uint64_t number)
 	err = sync_segment(g, number, died);
 	if (!err)
 		sync_publish(g, frame.revision);
-	lock_release(&g->shared->sync);
+	sync_release(g->shared);
 	return err;
 }
 

@@ -118,15 +118,6 @@ static void wait_for_room(struct gdbm_store *g)
 		clock_sleep_ms(RETRY_MS);
 }
 
-static bool passed(const struct timespec *deadline)
-{
-	struct timespec now = clock_deadline(0);
-
-	return now.tv_sec > deadline->tv_sec ||
-	       (now.tv_sec == deadline->tv_sec &&
-		now.tv_nsec >= deadline->tv_nsec);
-}
-
 static enum err commit_write(struct gdbm_store *g, struct store_batch *batch,
 			     uint64_t *ticket)
 {
@@ -137,7 +128,7 @@ static enum err commit_write(struct gdbm_store *g, struct store_batch *batch,
 	slow_down(g);
 	for (;;) {
 		err = commit_try(g, batch, &stripes, &deadline, ticket);
-		if (err != ERR_BUSY || passed(&deadline))
+		if (err != ERR_BUSY || clock_passed(&deadline))
 			return err;
 		wait_for_room(g);
 	}
@@ -249,7 +240,7 @@ enum err commit_delete_prefix(struct store *store, struct view prefix,
 	for (;;) {
 		err = delete_try(g, prefix, &deadline, deleted, revision,
 				 ticket);
-		if (err != ERR_BUSY || passed(&deadline))
+		if (err != ERR_BUSY || clock_passed(&deadline))
 			break;
 		wait_for_room(g);
 	}

@@ -246,6 +246,9 @@ enum err sync_ticket(struct store *store, uint64_t ticket);
  */
 enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died);
 
+/* sync.c: give the sync lock back, and wake whoever waits for that. */
+void sync_release(struct shared *shared);
+
 /* sync.c: everything up to the revision is on disk now. */
 void sync_publish(struct gdbm_store *g, uint64_t revision);
 

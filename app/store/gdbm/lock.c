@@ -35,23 +35,33 @@ enum err lock_init(struct lock *lock)
 	return ERR_OK;
 }
 
-enum err lock_take(struct lock *lock, const struct timespec *deadline,
-		   bool *died)
+static enum err taken(struct lock *lock, int errnum, bool *died)
 {
-	int errnum = pthread_mutex_clocklock(&lock->mutex, CLOCK_MONOTONIC,
-					     deadline);
-
 	if (errnum == EOWNERDEAD) {
 		errnum = pthread_mutex_consistent(&lock->mutex);
 		*died = true;
 	}
-	if (errnum == ETIMEDOUT)
+	if (errnum == ETIMEDOUT || errnum == EBUSY)
 		return ERR_BUSY;
 	if (errnum) {
 		log_errno("lock-failed", "mutex", errnum);
 		return ERR_SYSTEM;
 	}
 	return ERR_OK;
+}
+
+enum err lock_take(struct lock *lock, const struct timespec *deadline,
+		   bool *died)
+{
+	return taken(lock,
+		     pthread_mutex_clocklock(&lock->mutex, CLOCK_MONOTONIC,
+					     deadline),
+		     died);
+}
+
+enum err lock_try(struct lock *lock, bool *died)
+{
+	return taken(lock, pthread_mutex_trylock(&lock->mutex), died);
 }
 
 void lock_release(struct lock *lock)

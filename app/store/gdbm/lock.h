@@ -39,6 +39,10 @@ enum err lock_init(struct lock *lock);
  */
 enum err lock_take(struct lock *lock, const struct timespec *deadline,
 		   bool *died);
+
+/* The same without waiting: ERR_BUSY when somebody has it. */
+enum err lock_try(struct lock *lock, bool *died);
+
 void lock_release(struct lock *lock);
 
 /*

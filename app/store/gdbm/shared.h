@@ -25,6 +25,7 @@
 #include "store/gdbm/journal.h"
 #include "store/gdbm/lock.h"
 #include "store/gdbm/memtable.h"
+#include "store/gdbm/turn.h"
 #include "store/store.h"
 #include "store/wake.h"
 
@@ -60,6 +61,7 @@ struct shared {
 	struct lock stripes[SHARED_STRIPES]; /* by hash of the key */
 	struct lock journal; /* appending, and moving to the next segment */
 	struct lock sync;    /* who syncs for all */
+	struct turn synced;  /* ends when that lock is free again */
 
 	_Atomic uint64_t oldest;   /* segment; those before are let go */
 	_Atomic uint64_t segment;  /* being written */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Making commits durable.  One process syncs for all that is written; the
- * others wait for its lock and then find that their ticket is covered.
+ * others wait for its turn to end, are woken by one call, and go on if it
+ * covered their ticket.  If not, the first of them that finds the lock free is
+ * the next one to sync.  (Were they to wait for the lock itself, each would
+ * wake up only to wake the next one, and a sync begin with the few who got
+ * there: 4 commits a sync instead of 8, with 16 writers.)
  *
  * A sync that failed is never tried again: the kernel may have marked the
  * pages clean, so that a second one would succeed and mean nothing (Rebello
@@ -124,22 +128,49 @@ static enum err sync_locked(struct gdbm_store *g, bool holder_died)
 	return err;
 }
 
+void sync_release(struct shared *shared)
+{
+	lock_release(&shared->sync);
+	turn_end(&shared->synced);
+}
+
+/*
+ * Sync for all, if nobody does.  *ours is false when somebody did: what that
+ * one began may or may not cover the ticket.
+ */
+static enum err try_to_lead(struct gdbm_store *g, uint64_t ticket, bool *ours)
+{
+	struct shared *shared = g->shared;
+	bool holder_died = false;
+	enum err err = lock_try(&shared->sync, &holder_died);
+
+	*ours = err != ERR_BUSY;
+	if (err)
+		return *ours ? err : ERR_OK;
+	if (holder_died || atomic_load(&shared->durable) < ticket)
+		err = sync_locked(g, holder_died);
+	sync_release(shared);
+	return err;
+}
+
 enum err sync_ticket(struct store *store, uint64_t ticket)
 {
 	struct gdbm_store *g = (struct gdbm_store *)store;
 	struct shared *shared = g->shared;
-	bool holder_died = false;
-	struct timespec deadline;
-	enum err err;
+	struct timespec deadline = engine_lock_deadline(g);
+	bool ours = false;
 
-	if (atomic_load(&shared->durable) >= ticket)
-		return ERR_OK;
-	deadline = engine_lock_deadline(g);
-	err = lock_take(&shared->sync, &deadline, &holder_died);
-	if (err)
-		return err;
-	if (holder_died || atomic_load(&shared->durable) < ticket)
-		err = sync_locked(g, holder_died);
-	lock_release(&shared->sync);
-	return err;
+	for (;;) {
+		uint32_t now = turn_now(&shared->synced);
+		enum err err;
+
+		if (atomic_load(&shared->durable) >= ticket)
+			return ERR_OK;
+		err = try_to_lead(g, ticket, &ours);
+		if (ours)
+			return err;
+		if (clock_passed(&deadline))
+			return ERR_BUSY;
+		turn_wait(&shared->synced, now);
+	}
 }

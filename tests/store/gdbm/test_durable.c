@@ -19,16 +19,26 @@
 #include "store/cases.h"
 #include "store/gdbm/engine.h"
 
-enum sync_mode { SYNC_PLAIN, SYNC_SLOW, SYNC_FAIL, SYNC_FAIL_AND_DIE };
+#define WAITERS 6
+
+enum sync_mode {
+	SYNC_PLAIN,
+	SYNC_SLOW,
+	SYNC_FAIL,
+	SYNC_FAIL_AND_DIE,
+	SYNC_SLOW_AND_DIE
+};
 
 /* Shared with children. */
 struct control {
 	_Atomic int mode;
 	_Atomic unsigned calls;
-	_Atomic uint64_t written; /* bytes by pwrite() */
-	_Atomic unsigned early;   /* numbers seen before they were synced */
-	_Atomic uint64_t pending; /* number that is committed */
-	_Atomic uint64_t synced;  /* ... and on disk: a sync has ended since */
+	_Atomic unsigned committed; /* children that wait for a sync */
+	_Atomic unsigned done;      /* ... whose sync has returned well */
+	_Atomic uint64_t written;   /* bytes by pwrite() */
+	_Atomic unsigned early;     /* numbers seen before they were synced */
+	_Atomic uint64_t pending;   /* number that is committed */
+	_Atomic uint64_t synced; /* ... and on disk: a sync has ended since */
 	_Atomic bool stop;
 };
 
@@ -55,6 +65,13 @@ int fdatasync(int fd)
 	case SYNC_SLOW:
 		clock_sleep_ms(50);
 		break;
+	case SYNC_SLOW_AND_DIE:
+		atomic_store(&control->mode, SYNC_PLAIN);
+		while (atomic_load(&control->committed) < WAITERS)
+			clock_sleep_ms(1);
+		clock_sleep_ms(20);
+		kill(getpid(), SIGKILL);
+		return -1;
 	}
 	result = (int)syscall(SYS_fdatasync, fd);
 	atomic_store(&control->synced, pending);
@@ -277,12 +294,105 @@ static void after_a_syncer_died_its_bytes_are_written_again(void)
 	end();
 }
 
+/* A key of its own for each process. */
+static void commit_and_sync(struct store *store)
+{
+	uint64_t ticket = 0;
+	char key[16];
+
+	snprintf(key, sizeof(key), "of %d", (int)getpid());
+	if (commit(store, key, "value", &ticket))
+		_exit(1);
+	atomic_fetch_add(&control->committed, 1);
+	if (store_sync(store, ticket))
+		_exit(1);
+	atomic_fetch_add(&control->done, 1);
+}
+
+static void sync_once(struct store *store)
+{
+	uint64_t ticket = 0;
+
+	if (commit(store, "key", "value", &ticket))
+		_exit(1);
+	store_sync(store, ticket);
+}
+
+/*
+ * A child is in its sync, which lasts until so many others have committed and
+ * wait for it, and 20 ms more; then it ends as the mode says.
+ */
+static pid_t sync_while_others_wait(struct store *store, pid_t waiters[WAITERS])
+{
+	pid_t first = child(store, 1, sync_once);
+
+	while (!atomic_load(&control->calls))
+		clock_sleep_ms(1);
+	for (unsigned i = 0; i < WAITERS; i++)
+		waiters[i] = child(store, 2 + i, commit_and_sync);
+	return first;
+}
+
+static void reap(const pid_t pids[WAITERS])
+{
+	for (unsigned i = 0; i < WAITERS; i++) {
+		int status = 0;
+
+		CU_ASSERT_EQUAL(waitpid(pids[i], &status, 0), pids[i]);
+		CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+}
+
+/* Those who commit while somebody syncs need one more sync, not one each. */
+static void who_waits_for_a_sync_shares_the_next_one(void)
+{
+	struct store *store = begin();
+	pid_t waiters[WAITERS];
+	int status = 0;
+	pid_t first;
+
+	atomic_store(&control->mode, SYNC_SLOW);
+	first = sync_while_others_wait(store, waiters);
+	CU_ASSERT_EQUAL(waitpid(first, &status, 0), first);
+	reap(waiters);
+	CU_ASSERT_EQUAL(atomic_load(&control->done), WAITERS);
+	/* Two, or three when one of them was late on a busy machine. */
+	CU_ASSERT(atomic_load(&control->calls) <= 3);
+	contract_close(store);
+	end();
+}
+
+/* Nobody wakes them: they have to look for themselves. */
+static void who_waits_for_a_syncer_that_dies_is_not_forgotten(void)
+{
+	struct store *store = begin();
+	pid_t waiters[WAITERS];
+	int64_t begun_ms;
+	int status = 0;
+	pid_t first;
+
+	atomic_store(&control->mode, SYNC_SLOW_AND_DIE);
+	first = sync_while_others_wait(store, waiters);
+	CU_ASSERT_EQUAL(waitpid(first, &status, 0), first);
+	CU_ASSERT(WIFSIGNALED(status));
+	begun_ms = clock_monotonic_ms();
+	reap(waiters);
+	/* Long before the lock timeout of 10 s. */
+	CU_ASSERT(clock_monotonic_ms() - begun_ms < 5000);
+	CU_ASSERT_EQUAL(atomic_load(&control->done), WAITERS);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "value");
+	contract_close(store);
+	end();
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(nothing_shows_before_it_is_durable),
 	HARNESS_TEST(one_sync_makes_many_commits_durable),
 	HARNESS_TEST(a_failed_sync_stops_writes_until_a_restart),
 	HARNESS_TEST(what_is_sealed_is_synced_first),
 	HARNESS_TEST(after_a_syncer_died_its_bytes_are_written_again),
+	HARNESS_TEST(who_waits_for_a_sync_shares_the_next_one),
+	HARNESS_TEST(who_waits_for_a_syncer_that_dies_is_not_forgotten),
 };
 
 int main(void)

@@ -88,6 +88,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/http/etag.h \
 	%D%/http/json.c \
 	%D%/http/json.h \
+	%D%/http/json_flat.c \
+	%D%/http/json_flat.h \
 	%D%/http/json_grammar.c \
 	%D%/http/json_write.c \
 	%D%/http/json_tree.c \

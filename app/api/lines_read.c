@@ -125,7 +125,8 @@ static enum err find_members(struct lines_reader *reader)
 		if (err)
 			return err;
 		for (int i = 0; i < LINE_MEMBERS; i++)
-			if (view_equal(name, member_names[i]))
+			if (name.size == member_names[i].size &&
+			    view_equal(name, member_names[i]))
 				reader->members[i] = value;
 		at = tree->nodes[value].end;
 	}

@@ -27,6 +27,9 @@ struct json_error {
  */
 enum err json_check(struct view text, struct json_error *error);
 
+/* How many bytes from p on stand for themselves in a string. */
+size_t json_plain(const char *p, size_t size);
+
 /*
  * Reading: a tree of json-c, opaque outside of json.c.  Whatever is looked up
  * in it is the tree's, and good until json_free() of its root.

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Only what json_check() has passed is read here, so every string ends, every
- * bracket closes, and the depth is bounded; what is left is to note places.
+ * What is no flat object (json_flat.h) goes through json_check(), and only what
+ * that has passed is read here: so every string ends, every bracket closes, and
+ * the depth is bounded; what is left is to note places.
  */
 #include "http/json_tree.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "http/json_flat.h"
 
 #define NODES_FIRST 64
 
@@ -136,15 +139,18 @@ enum err json_tree_read(struct json_tree *tree, struct view text,
 		.p = begin,
 		.end = begin + text.size,
 	};
-	enum err err = json_check(text, error);
+	enum err err;
 
-	tree->count = 0;
 	arena_release(&tree->strings);
+	tree->text = text;
+	tree->count = json_flat(text, tree->nodes, tree->capacity);
+	if (tree->count)
+		return ERR_OK;
+	err = json_check(text, error);
 	if (err)
 		return err;
 	if (text.size > UINT32_MAX)
 		return ERR_NO_MEMORY;
-	tree->text = text;
 	while (is_space(*r.p))
 		r.p++;
 	return read_value(&r);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Tests of app/http/json_tree.c. */
+#include <string.h>
+
 #include "harness.h"
 
 #include "http/json_tree.h"
@@ -89,6 +91,76 @@ static void what_is_no_json_is_refused(void)
 	json_tree_release(&tree);
 }
 
+/*
+ * Without room the nodes are found by the grammar, with room, and if they are
+ * flat, at a glance: that makes no difference.
+ */
+static void a_tree_with_room_reads_the_same(void)
+{
+	static const char *const texts[] = {
+		"{\"a\":\"\",\"\":0,\"bcdefghijklm\":null,\"d\":12345678901}",
+		"{\"key\":\"a/b \x7f\",\"\xc3\xa9\":true,\"x\":false}",
+		"{\"a\":\"long enough for words\\n\",\"b\":\"\\u0000\"}",
+		"{\"a\":-1}",
+		"{\"a\":1.5}",
+		"{\"a\":{}}",
+		"{\"a\":[1]}",
+		"{\"a\": 1}",
+		"{\"a\":1 }",
+		"{}",
+	};
+
+	for (size_t i = 0; i < HARNESS_COUNT(texts); i++) {
+		struct view text = view_of(texts[i]);
+		struct json_tree with_room = JSON_TREE_EMPTY;
+		struct json_error error;
+
+		json_tree_read(&with_room, VIEW_LITERAL("1"), &error);
+		HARNESS_CASE((int)i, !read(texts[i]));
+		HARNESS_CASE((int)i, !json_tree_read(&with_room, text, &error));
+		HARNESS_CASE((int)i, with_room.count == tree.count);
+		HARNESS_CASE((int)i, !memcmp(with_room.nodes, tree.nodes,
+					     tree.count * sizeof(*tree.nodes)));
+		json_tree_release(&with_room);
+	}
+	json_tree_release(&tree);
+}
+
+static void a_tree_with_room_refuses_the_same(void)
+{
+	static const char *const texts[] = {
+		"{",
+		"{\"",
+		"{\"a\"",
+		"{\"a\":",
+		"{\"a\":1",
+		"{\"a\":1,",
+		"{\"a\":1,}",
+		"{\"a\":01}",
+		"{\"a\":nul}",
+		"{\"a\":1}}",
+		"{\"a\":1}\n1",
+		"{\"a\":\"\t\"}",
+		"{\"a\":tru}",
+		"{\"a\":\"\xff\"}",
+		"{\"a\\u0000\":1}",
+		"{a:1}",
+		"{\"a\":\"12345678\x01\"}",
+	};
+
+	for (size_t i = 0; i < HARNESS_COUNT(texts); i++) {
+		struct json_tree with_room = JSON_TREE_EMPTY;
+		struct json_error error;
+
+		json_tree_read(&with_room, VIEW_LITERAL("1"), &error);
+		HARNESS_CASE((int)i,
+			     json_tree_read(&with_room, view_of(texts[i]),
+					    &error) == ERR_INVALID);
+		HARNESS_CASE((int)i, with_room.count == 0);
+		json_tree_release(&with_room);
+	}
+}
+
 static void escapes_are_decoded(void)
 {
 	static const struct {
@@ -166,6 +238,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(nodes_stand_in_the_order_of_the_text),
 	HARNESS_TEST(a_single_value_is_a_tree),
 	HARNESS_TEST(what_is_no_json_is_refused),
+	HARNESS_TEST(a_tree_with_room_reads_the_same),
+	HARNESS_TEST(a_tree_with_room_refuses_the_same),
 	HARNESS_TEST(escapes_are_decoded),
 	HARNESS_TEST(numbers_are_whole_and_within_the_type),
 };

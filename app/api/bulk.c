@@ -116,6 +116,7 @@ static enum err commit_waiting(struct bulk *bulk)
 		ops[i].value = (struct view){ bytes, op->value_size };
 		bytes += op->value_size;
 		ops[i].expires_ms = op->expires_ms;
+		ops[i].blind = true;
 	}
 	err = commit(bulk, ops, bulk->op_count);
 	free(ops);

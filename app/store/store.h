@@ -164,6 +164,10 @@ struct store_op {
 			   const struct record *found);
 	void *decide_arg;
 
+	/* A put whose `existed` nobody wants to know (it means nothing then)
+	 * and that has no `decide`: an engine needs not look for the key. */
+	bool blind;
+
 	bool existed; /* out: the key was live just before */
 };
 

@@ -270,6 +270,7 @@ static void draw_op(struct model *m, struct store_op *op, size_t slot,
 	op->value = (struct view){ value_bytes[slot], entry->value_size };
 	op->type = (struct view){ type, entry->type_size };
 	op->expires_ms = entry->expires_ms;
+	op->blind = draw(m, 2);
 }
 
 static bool check_commit(struct model *m)
@@ -311,7 +312,7 @@ static bool check_commit(struct model *m)
 	if (changed)
 		m->revision++;
 	for (size_t i = 0; i < batch.op_count; i++)
-		if (ops[i].existed != existed[i])
+		if (!ops[i].blind && ops[i].existed != existed[i])
 			return false;
 	return err == ERR_OK && batch.revision == (changed ? m->revision : 0) &&
 	       contract_revision(m->store) == m->revision;

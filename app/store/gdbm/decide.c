@@ -63,6 +63,12 @@ static struct record record_of(const struct decision *d,
 				.value = op->value };
 }
 
+/* It puts what it puts, whatever is there. */
+static bool is_blind(const struct store_op *op)
+{
+	return op->blind && op->verb == STORE_PUT && !op->decide;
+}
+
 /*
  * The state of its key before operation i, in g->staged[i], and the record
  * that its `decide` finds.  *dead: a put is there that has expired.
@@ -77,6 +83,9 @@ static enum err find(struct decision *d, size_t i, struct record *record,
 	enum err err;
 
 	*dead = false;
+	staged->live = false;
+	staged->content = 0;
+	staged->writer = 0;
 	if (staged->earlier) {
 		before = &d->g->staged[staged->earlier - 1];
 		staged->live = before->live;
@@ -88,12 +97,12 @@ static enum err find(struct decision *d, size_t i, struct record *record,
 		if (!op->decide || !staged->live || staged->content)
 			return ERR_OK;
 	}
+	if (is_blind(op))
+		return ERR_OK;
 	err = look(d, op->key, &newest, op->decide ? record : NULL);
 	if (err || staged->earlier)
 		return err;
 	staged->live = is_live(d, &newest);
-	staged->content = 0;
-	staged->writer = 0;
 	*dead = newest.put && !staged->live;
 	return ERR_OK;
 }

@@ -10,13 +10,20 @@ struct view plan_key(const struct plan *plan, const struct plan_entry *entry)
 	return (struct view){ plan->bytes.data + entry->at, entry->key_size };
 }
 
+struct view plan_held(const struct plan *plan, const struct plan_entry *entry)
+{
+	size_t at = entry->at + entry->key_size + entry->record.type.size;
+
+	return (struct view){ plan->bytes.data + at, entry->held_size };
+}
+
 uint64_t plan_bytes(const struct plan_entry *entry)
 {
 	return entry->key_size + record_size(&entry->record);
 }
 
 enum err plan_add(struct plan *plan, struct plan_entry entry, struct view key,
-		  struct view type)
+		  struct view type, struct view held)
 {
 	if (plan->count == plan->capacity) {
 		size_t capacity = plan->capacity ? plan->capacity * 2 : 256;
@@ -30,8 +37,10 @@ enum err plan_add(struct plan *plan, struct plan_entry entry, struct view key,
 	}
 	entry.at = plan->bytes.size;
 	entry.key_size = key.size;
+	entry.held_size = held.size;
 	buf_add_view(&plan->bytes, key);
 	buf_add_view(&plan->bytes, type);
+	buf_add_view(&plan->bytes, held);
 	if (entry.source != GONE) {
 		plan->live_keys++;
 		plan->live_bytes += plan_bytes(&entry);

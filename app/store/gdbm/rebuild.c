@@ -14,6 +14,9 @@
 
 #define BLOATED 3 /* file bytes for each live byte */
 
+/* Smaller records are read once and held, larger ones when they are due. */
+#define HELD_SIZE 256
+
 struct rebuild {
 	struct gdbm_store *g;
 	struct merge *merge;
@@ -43,24 +46,36 @@ static enum err read_journal(struct rebuild *r, uint64_t number,
 				   &r->hold, record);
 }
 
+/* The encoded record, after read_journal() with its value. */
+static struct view bytes_read(const struct rebuild *r, struct view key)
+{
+	size_t front = JOURNAL_OP_HEAD_SIZE + key.size;
+
+	return (struct view){ r->hold.data + front, r->hold.size - front };
+}
+
 static enum err plan_change(struct rebuild *r,
 			    const struct memtable_entry *entry, uint64_t number)
 {
 	struct view key = memtable_key(entry);
 	struct plan_entry planned = { .source = GONE };
+	bool hold = entry->record_size <= HELD_SIZE;
+	struct view held = { 0 };
 	enum err err;
 
 	if (entry->verb != STORE_PUT)
-		return plan_add(&r->plan, planned, key, (struct view){ 0 });
+		return plan_add(&r->plan, planned, key, held, held);
 	planned.source = FROM_JOURNAL;
 	planned.number = number;
 	planned.position = entry->position;
 	planned.record_size = entry->record_size;
 	err = read_journal(r, number, entry->position, entry->record_size, key,
-			   false, &planned.record);
+			   hold, &planned.record);
 	if (err)
 		return err;
-	return plan_add(&r->plan, planned, key, planned.record.type);
+	if (hold)
+		held = bytes_read(r, key);
+	return plan_add(&r->plan, planned, key, planned.record.type, held);
 }
 
 /* The old table's next key, or none: *key has data NULL then. */
@@ -105,7 +120,8 @@ static enum err plan_next(struct rebuild *r, bool *more)
 			    : view_compare(key, memtable_key(entry));
 	if (order < 0) {
 		r->position++;
-		return plan_add(&r->plan, planned, key, planned.record.type);
+		return plan_add(&r->plan, planned, key, planned.record.type,
+				(struct view){ 0 });
 	}
 	if (order == 0)
 		r->position++;
@@ -120,23 +136,23 @@ static enum err fetch(struct rebuild *r, const struct plan_entry *entry,
 {
 	struct view key = plan_key(&r->plan, entry);
 	struct record record;
-	size_t front = 0;
 	enum err err;
 
+	*bytes = plan_held(&r->plan, entry);
+	if (bytes->size > 0)
+		return ERR_OK;
 	if (entry->source == FROM_TABLE) {
 		buf_clear(&r->hold);
 		err = table_get(r->table, key, &r->hold);
 		if (!err)
 			err = record_decode(key, buf_view(&r->hold), &record);
+		*bytes = buf_view(&r->hold);
 	} else {
-		front = JOURNAL_OP_HEAD_SIZE + key.size;
 		err = read_journal(r, entry->number, entry->position,
 				   entry->record_size, key, true, &record);
+		*bytes = err ? *bytes : bytes_read(r, key);
 	}
-	if (err)
-		return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
-	*bytes = (struct view){ r->hold.data + front, r->hold.size - front };
-	return ERR_OK;
+	return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
 }
 
 static enum err build_entry(struct rebuild *r, struct table_build *build,

@@ -142,7 +142,7 @@ class Bench:
         found.update(special.store_alone(self.folder, plan))
         say("memory when idle, recovery, checkpoints")
         found.update(special.idle_memory(self.folder()))
-        found.update(special.recovery(self.folder()))
+        found.update(special.recovery(self.folder))
         found.update(special.checkpoints(self.folder(), plan))
         say("transactions")
         small = self.start(peers.Librapi)

@@ -60,6 +60,7 @@ static int live(const struct child *child, const struct service *service,
 		return EXIT_FAILURE;
 	prctl(PR_SET_NAME, child->role->name); /* for ps and top */
 	service_log_setup(service->conf, child->role->name);
+	metrics_attach(service->metrics, child->slot, child->role->name);
 	if (store_attach(service->store, child->slot))
 		return EXIT_FAILURE;
 	return child->role->run(service);
@@ -128,7 +129,7 @@ static void describe(int status, char *out, size_t size)
 		snprintf(out, size, "status %d", WEXITSTATUS(status));
 }
 
-void child_ended(struct child *child, struct store *store, int status)
+void child_ended(struct child *child, const struct service *service, int status)
 {
 	int64_t now_ms = clock_monotonic_ms();
 	bool asked = child->kill_ms && WIFEXITED(status) &&
@@ -137,7 +138,8 @@ void child_ended(struct child *child, struct store *store, int status)
 	char how[64];
 	char wait_ms[24];
 
-	store_reap(store, child->slot);
+	store_reap(service->store, child->slot);
+	metrics_reap(service->metrics, child->slot, !asked);
 	snprintf(pid, sizeof(pid), "%d", (int)child->pid);
 	child->pid = 0;
 	child->kill_ms = 0;

@@ -62,10 +62,11 @@ void child_ask(struct child *child, int signal, long timeout_ms);
 void child_hurry(struct child *child, int64_t now_ms);
 
 /*
- * The process is gone: give its slot back, log how it ended, and decide when
- * the next one is due.
+ * The process is gone: give its slot back, count and log how it ended, and
+ * decide when the next one is due.
  */
-void child_ended(struct child *child, struct store *store, int status);
+void child_ended(struct child *child, const struct service *service,
+		 int status);
 
 /*
  * How long to wait after the n-th early death in a row, n from 1: not at all

@@ -112,7 +112,7 @@ static void reap(struct crew *crew, const struct service *service)
 			i++;
 		/* Others are orphans that we got as process 1. */
 		if (i < crew->count)
-			child_ended(&crew->children[i], service->store, status);
+			child_ended(&crew->children[i], service, status);
 	}
 }
 

@@ -51,6 +51,7 @@ void exchange_drop(struct exchange *x, const char *why)
 {
 	log_event(LOG_INFO, "request-dropped", "why", why, NULL);
 	log_request_end();
+	metrics_dropped(x->metrics);
 	FCGX_Free(&x->fcgi, 1);
 	request_reset(&x->request);
 	response_reset(&x->response);
@@ -66,6 +67,7 @@ static void set_timeouts(struct exchange *x, int fd, struct timeval timeout)
 bool exchange_begin(struct exchange *x, int fd, struct timeval timeout)
 {
 	x->begun_us = clock_monotonic_us();
+	x->received = 0;
 	set_timeouts(x, fd, timeout);
 	request_reset(&x->request);
 	response_reset(&x->response);
@@ -123,6 +125,7 @@ static bool read_bytes(struct exchange *x, size_t size)
 		if (got != want)
 			return false;
 		body->size += (size_t)want;
+		x->received += (uint64_t)want;
 		size -= (size_t)want;
 	}
 	return true;
@@ -169,6 +172,7 @@ static enum err read_piece(void *arg, void *data, size_t size, size_t *got)
 		return ERR_INVALID;
 	*got = (size_t)want;
 	x->body_left -= (uint64_t)want;
+	x->received += (uint64_t)want;
 	return ERR_OK;
 }
 
@@ -205,7 +209,7 @@ static enum err put(void *arg, struct view bytes)
 }
 
 /* Errors of ours always; every request only when asked for. */
-static void log_answer(const struct exchange *x)
+static void log_answer(const struct exchange *x, int64_t took_us)
 {
 	bool failed = x->response.status >= 500;
 	struct view method = x->request.method_name;
@@ -220,8 +224,7 @@ static void log_answer(const struct exchange *x)
 		 method.data ? (const char *)method.data : "");
 	snprintf(line[1], sizeof(line[1]), "%d", x->response.status);
 	snprintf(line[2], sizeof(line[2]), "%llu", (unsigned long long)x->sent);
-	snprintf(line[3], sizeof(line[3]), "%lld",
-		 (long long)(clock_monotonic_us() - x->begun_us));
+	snprintf(line[3], sizeof(line[3]), "%lld", (long long)took_us);
 	log_event(failed ? LOG_WARN : LOG_DEBUG, "request", "method", line[0],
 		  "path", buf_string(&text), "status", line[1], "bytes",
 		  line[2], "duration_us", line[3], NULL);
@@ -273,6 +276,20 @@ static enum err put_patiently(void *arg, struct view bytes)
 	return err;
 }
 
+static void count_answer(const struct exchange *x, int64_t took_us)
+{
+	const struct metrics_answer answer = {
+		.route = x->response.route,
+		.method = x->response.method,
+		.status = x->response.status,
+		.received = x->received,
+		.sent = x->sent,
+		.took_us = took_us,
+	};
+
+	metrics_count(x->metrics, &answer);
+}
+
 /* The body, held or made in pieces.  False when its end must not be told. */
 static bool put_body(struct exchange *x)
 {
@@ -291,6 +308,8 @@ static bool put_body(struct exchange *x)
 
 void exchange_finish(struct exchange *x, struct buf *head)
 {
+	int64_t took_us;
+
 	buf_trim(head, HEAD_KEEP_BYTES);
 	response_head(&x->response, head);
 	if (head->err) {
@@ -303,7 +322,10 @@ void exchange_finish(struct exchange *x, struct buf *head)
 		exchange_drop(x, "the body of the answer ended early");
 		return;
 	}
-	log_answer(x);
+	took_us = clock_monotonic_us() - x->begun_us;
+	/* Before the end leaves: who has the answer finds it counted. */
+	count_answer(x, took_us);
+	log_answer(x, took_us);
 	log_request_end();
 	FCGX_Finish_r(&x->fcgi);
 	request_reset(&x->request);

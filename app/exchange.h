@@ -12,6 +12,7 @@
 #include <fcgiapp.h>
 #include <sys/time.h>
 
+#include "api/metrics.h"
 #include "http/request.h"
 #include "http/response.h"
 
@@ -20,10 +21,12 @@ struct exchange {
 	struct request request;
 	struct response response;
 	int64_t begun_us;
-	uint64_t body_left; /* of a body that is taken in pieces */
-	uint64_t sent;      /* bytes of the answer's body */
-	int64_t checked_ms; /* response.stream_check, last */
-	int64_t timeout_us; /* for the peer to send or take some bytes */
+	uint64_t body_left;      /* of a body that is taken in pieces */
+	uint64_t sent;           /* bytes of the answer's body */
+	uint64_t received;       /* of the request's body */
+	struct metrics *metrics; /* where it is counted, or NULL */
+	int64_t checked_ms;      /* response.stream_check, last */
+	int64_t timeout_us;      /* for the peer to send or take some bytes */
 };
 
 /* Once in a process.  ERR_SYSTEM, logged. */
@@ -54,13 +57,13 @@ void exchange_offer_body(struct exchange *x);
 bool exchange_end_body(struct exchange *x);
 
 /*
- * Write the answer, log it, and close.  `head` is memory to be used.  A body
- * that is made in pieces and fails in the middle ends without FastCGI's end,
- * so that the peer can tell.
+ * Write the answer, count and log it, and close.  `head` is memory to be used.
+ * A body that is made in pieces and fails in the middle ends without FastCGI's
+ * end, so that the peer can tell.
  */
 void exchange_finish(struct exchange *x, struct buf *head);
 
-/* Close without an answer. */
+/* Close without an answer, or in the middle of it; count that. */
 void exchange_drop(struct exchange *x, const char *why);
 
 /* The memory of request and response; nothing may be open. */

@@ -198,6 +198,9 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/lines_load.c \
 	%D%/api/lines_read.c \
 	%D%/api/lines_read.h \
+	%D%/api/metrics.c \
+	%D%/api/metrics.h \
+	%D%/api/metrics_text.c \
 	%D%/api/openapi.c \
 	%D%/api/patch.c \
 	%D%/api/news.c \

@@ -4,6 +4,7 @@
 #define SERVICE_H
 
 #include "api/access.h"
+#include "api/metrics.h"
 #include "base/conf.h"
 #include "store/store.h"
 
@@ -26,6 +27,7 @@ struct service {
 	const struct conf *conf;
 	struct store *store;
 	struct access_file *access; /* NULL without a token-file */
+	struct metrics *metrics;    /* NULL: nothing is counted */
 	int listen_fds[LISTEN_COUNT];
 };
 

@@ -285,6 +285,8 @@ static enum err open_service(struct supervisor *s)
 	enum err err = open_access(s);
 
 	if (!err)
+		err = metrics_open(&s->service.metrics);
+	if (!err)
 		err = make_folder("data-dir", s->conf.data_dir);
 	if (!err)
 		err = make_folder("run-dir", s->conf.run_dir);
@@ -316,6 +318,7 @@ static enum err close_service(struct supervisor *s)
 	if (s->lighttpd_fd >= 0)
 		close(s->lighttpd_fd);
 	access_close(s->service.access);
+	metrics_close(s->service.metrics);
 	notify_release(&s->notify);
 	crew_release(&s->crew);
 	conf_release(&s->fresh);

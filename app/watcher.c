@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/metrics.h"
 #include "api/serve.h"
 #include "audience.h"
 #include "base/clock.h"
@@ -148,6 +149,24 @@ static struct watch *ask_api(struct watcher *w, enum err err)
 	return watch;
 }
 
+/*
+ * A watch is counted when it begins to wait: how long it waits is its client's
+ * affair.
+ */
+static void count_answer(const struct watcher *w, int64_t begun_us)
+{
+	const struct metrics_answer answer = {
+		.route = w->response.route,
+		.method = w->response.method,
+		.status = w->response.status,
+		.received = w->request.body.size,
+		.sent = response_body(&w->response).size,
+		.took_us = clock_monotonic_us() - begun_us,
+	};
+
+	metrics_count(w->api.metrics, &answer);
+}
+
 static void answer(struct watcher *w, struct seat *seat)
 {
 	buf_trim(&w->head, 0);
@@ -161,6 +180,7 @@ static void answer(struct watcher *w, struct seat *seat)
 
 static void serve(struct watcher *w, struct seat *seat)
 {
+	int64_t begun_us = clock_monotonic_us();
 	struct watch *watch;
 	enum err err;
 
@@ -170,6 +190,7 @@ static void serve(struct watcher *w, struct seat *seat)
 	}
 	log_request_begin(w->request.id, w->request.trace_id);
 	watch = ask_api(w, err);
+	count_answer(w, begun_us);
 	log_answer(w);
 	if (watch) {
 		watch->head = w->response;
@@ -298,6 +319,7 @@ static void wait_for_events(struct watcher *w, int64_t until_ms)
 
 static void turn(struct watcher *w, int64_t until_ms)
 {
+	metrics_watchers(w->api.metrics, w->audience.watchers);
 	wait_for_events(w, until_ms);
 	hear_of_changes(w);
 	show(w);
@@ -400,7 +422,8 @@ int watcher_run(const struct service *service)
 	struct watcher w = {
 		.api = { .conf = conf,
 			 .store = service->store,
-			 .access = service->access },
+			 .access = service->access,
+			 .metrics = service->metrics },
 		.body_max =
 			conf->value_max_bytes * BODY_FACTOR + BODY_SLACK_BYTES,
 		.listen_fd = service->listen_fds[LISTEN_WATCH],

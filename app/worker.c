@@ -245,6 +245,8 @@ static enum err open_worker(struct worker *w)
 			  err_string(ERR_NO_MEMORY), NULL);
 		return ERR_NO_MEMORY;
 	}
+	for (size_t i = 0; i < w->round_max; i++)
+		w->exchanges[i].metrics = w->api.metrics;
 	err = exchange_init();
 	return err ? err : open_events(w);
 }
@@ -278,7 +280,8 @@ static int run(const struct service *service, const int *listen_fds,
 	struct worker w = {
 		.api = { .conf = conf,
 			 .store = service->store,
-			 .access = service->access },
+			 .access = service->access,
+			 .metrics = service->metrics },
 		.timeout = { .tv_sec = conf->request_timeout_ms / 1000,
 			     .tv_usec =
 				     conf->request_timeout_ms % 1000 * 1000 },

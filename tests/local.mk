@@ -107,6 +107,7 @@ unit_tests = \
 	%D%/api/test_health \
 	%D%/api/test_lines \
 	%D%/api/test_memory \
+	%D%/api/test_metrics \
 	%D%/api/test_news \
 	%D%/api/test_patch \
 	%D%/api/test_permit \
@@ -190,6 +191,7 @@ end_to_end_tests = \
 	%D%/e2e/test_kill.py \
 	%D%/e2e/test_listing.py \
 	%D%/e2e/test_manual.py \
+	%D%/e2e/test_metrics.py \
 	%D%/e2e/test_notify.py \
 	%D%/e2e/test_roles.py \
 	%D%/e2e/test_patch.py \
@@ -233,6 +235,7 @@ python_helpers = \
 	%D%/browser/swagger_ui.py \
 	%D%/e2e/contract.py \
 	%D%/e2e/librapi.py \
+	%D%/e2e/metrics.py \
 	%D%/fuzz/run.py \
 	%D%/fuzz/seeds.py \
 	%D%/lint/lint.py \

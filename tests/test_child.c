@@ -83,10 +83,11 @@ static void start(struct child *child, const struct role *role)
 
 static void reap(struct child *child)
 {
+	const struct service service = { .conf = &conf, .store = store };
 	int status;
 
 	CU_ASSERT_EQUAL(waitpid(child->pid, &status, 0), child->pid);
-	child_ended(child, store, status);
+	child_ended(child, &service, status);
 	CU_ASSERT_EQUAL(child->pid, 0);
 }
 

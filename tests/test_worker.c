@@ -296,6 +296,45 @@ static void a_write_that_is_not_on_disk_is_not_acknowledged(void)
 	stop(&f, CHILD_DRAIN);
 }
 
+/* What is counted */
+
+static uint64_t counted(const struct fixture *f, uint64_t *dropped)
+{
+	static struct metrics_sums sums;
+	uint64_t count = 0;
+
+	metrics_sum(f->service.metrics, &sums);
+	for (size_t i = 0; i < METRICS_ROUTES_MAX; i++)
+		for (size_t m = 0; m < METHOD_COUNT; m++)
+			count += sums.rows[i][m].count;
+	*dropped = sums.dropped;
+	return count;
+}
+
+static void an_answer_is_counted_before_its_end_and_one_cut_off_is_not(void)
+{
+	struct fixture f;
+	struct buf bytes = BUF_EMPTY;
+	uint64_t dropped;
+
+	open_service(&f);
+	CU_ASSERT_EQUAL_FATAL(metrics_open(&f.service.metrics), ERR_OK);
+	start_worker(&f);
+	for (uint64_t n = 1; n <= 20; n++) {
+		CU_ASSERT(n % 2 ? put(&f, "/v1/kv/a", "x", "Status: 20")
+				: get(&f, "/v1/kv/a", "Status: 200 "));
+		CU_ASSERT_EQUAL(counted(&f, &dropped), n);
+		CU_ASSERT_EQUAL(dropped, 0);
+	}
+	peer_begin(&bytes, RESPONDER, 0);
+	peer_params(&bytes, "PUT", "/v1/kv/a", "5");
+	CU_ASSERT(exchange(&f, &bytes, NULL));
+	CU_ASSERT_EQUAL(counted(&f, &dropped), 20);
+	CU_ASSERT_EQUAL(dropped, 1);
+	stop(&f, CHILD_DRAIN);
+	metrics_close(f.service.metrics);
+}
+
 /* Peers that misbehave */
 
 static void what_is_no_fastcgi_is_dropped(void)
@@ -516,6 +555,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_pending_when_it_has_to_leave_is_answered),
 	HARNESS_TEST(an_idle_worker_leaves_at_once),
 	HARNESS_TEST(a_write_that_is_not_on_disk_is_not_acknowledged),
+	HARNESS_TEST(
+		an_answer_is_counted_before_its_end_and_one_cut_off_is_not),
 	HARNESS_TEST(what_is_no_fastcgi_is_dropped),
 	HARNESS_TEST(other_roles_are_not_served),
 	HARNESS_TEST(a_request_cut_off_anywhere_changes_nothing),

@@ -21,6 +21,7 @@ static const struct link {
 	{ "datas", "/datas" },
 	{ "data", "/datas/{key}" },
 	{ "health-check", "/hc" },
+	{ "metrics", "/metrics" },
 	{ "openapi", "/openapi.json" },
 	{ "swagger", "/swagger.json" },
 };

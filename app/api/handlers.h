@@ -37,6 +37,15 @@ enum err health_live(struct call *call);
 enum err health_ready(struct call *call);
 enum err health_check(struct call *call);
 
+/* metrics_text.c */
+enum err metrics_get(struct call *call);
+
+/*
+ * serve.c: the path of response.route, as the table has it; "other" for 0 and
+ * for what is not in the table.
+ */
+const char *api_route_name(size_t route);
+
 /* docs.c: Swagger UI */
 enum err docs_get(struct call *call);
 enum err docs_redirect(struct call *call);

@@ -8,6 +8,7 @@
 #include "api/cors.h"
 #include "api/failure.h"
 #include "api/handlers.h"
+#include "api/metrics.h"
 #include "api/permit.h"
 #include "http/etag.h"
 #include "http/json.h"
@@ -52,6 +53,7 @@ static const struct route routes[] = {
 	{ METHOD_GET, "/v1", .role = ROLE_READ, .serve = about_get },
 	{ METHOD_GET, "/livez", .role = ROLE_ANYBODY, .serve = health_live },
 	{ METHOD_GET, "/readyz", .role = ROLE_ANYBODY, .serve = health_ready },
+	{ METHOD_GET, "/metrics", .role = ROLE_READ, .serve = metrics_get },
 	{ METHOD_GET, "/openapi.json", .role = ROLE_ANYBODY,
 	  .serve = openapi_get },
 	{ METHOD_GET, "/docs", .role = ROLE_ANYBODY, .serve = docs_redirect },
@@ -70,6 +72,14 @@ static const struct route routes[] = {
 	{ METHOD_GET, "/swagger.json", .role = ROLE_ANYBODY,
 	  .serve = openapi_swagger, .seed = true },
 };
+
+_Static_assert(ROUTE_COUNT < METRICS_ROUTES_MAX, "a route is not counted");
+
+const char *api_route_name(size_t route)
+{
+	return route > 0 && route <= ROUTE_COUNT ? routes[route - 1].pattern
+						 : "other";
+}
 
 bool api_takes_pieces(const struct request *request)
 {
@@ -121,6 +131,15 @@ static enum err answer_options(struct call *call)
 	return ERR_OK;
 }
 
+static enum auth_role role_for(const struct call *call)
+{
+	const struct route *route = call->match.route;
+
+	return route->serve == metrics_get && call->api->conf->metrics_open
+		       ? ROLE_ANYBODY
+		       : route->role;
+}
+
 /* The guards, and then the handler. */
 static enum err dispatch(struct call *call)
 {
@@ -136,7 +155,7 @@ static enum err dispatch(struct call *call)
 		return answer_options(call);
 	if (err)
 		return err;
-	err = permit_call(call, call->match.route->role);
+	err = permit_call(call, role_for(call));
 	if (err)
 		return err;
 	err = call_query(call);
@@ -273,6 +292,20 @@ static void answer_error_whole(struct call *call, enum err err)
 	add_common_fields(call);
 }
 
+/* What it is counted as: methods that the route has not are all one. */
+static void note_route(struct call *call)
+{
+	const struct route_match *match = &call->match;
+	enum method method = call->request->method;
+
+	call->response->route =
+		match->resource ? (size_t)(match->resource - routes) + 1 : 0;
+	call->response->method =
+		match->resource && !(match->methods & 1u << method)
+			? METHOD_OTHER
+			: method;
+}
+
 /*
  * Make the response complete.  Where there is no memory even for saying so, a
  * bare status is what is left.
@@ -281,6 +314,7 @@ static void finish(struct call *call, enum err err)
 {
 	struct response *response = call->response;
 
+	note_route(call);
 	if (err)
 		answer_error(call, err);
 	add_common_fields(call);

@@ -13,6 +13,7 @@
 #include "http/response.h"
 #include "store/store.h"
 
+struct metrics; /* api/metrics.h */
 struct parking; /* api/watch.h */
 
 struct api {
@@ -20,6 +21,7 @@ struct api {
 	struct store *store;
 	struct parking *parking;    /* for watchers; NULL: none wait here */
 	struct access_file *access; /* NULL: everybody may do everything */
+	struct metrics *metrics;    /* NULL: nothing is counted */
 	bool draining; /* /readyz says 503; requests are still served */
 };
 

@@ -63,6 +63,7 @@ struct conf {
 	const char *docs_dir;    /* of the files of /docs/ */
 	const char *cors_origin; /* Access-Control-Allow-Origin */
 	const char *token_file;  /* "": everybody may do everything */
+	bool metrics_open;       /* to who has no token, too */
 
 	void *owned; /* strings and their sources; conf_release() */
 };

@@ -296,6 +296,13 @@ const struct setting settings[SETTING_COUNT] = {
 		.about = "The file of the tokens that requests need; when "
 			 "empty, everybody may do everything",
 	},
+	{
+		.name = "metrics-open",
+		.type = SETTING_SWITCH,
+		MEMBER(metrics_open),
+		.initial = "false",
+		.about = "Answer /metrics to who has no token, too",
+	},
 };
 
 static const char **text_of(const struct setting *setting, struct conf *conf)

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/sink.h"
+#include "http/request.h"
 
 struct response {
 	int status;
@@ -30,6 +31,11 @@ struct response {
 	enum err (*stream_check)(void *arg);
 	void (*stream_done)(void *arg);
 	void *stream_arg;
+
+	/* What it is counted as (api/metrics.h): the number of the route in
+	 * the table, from 1, or 0, and the method, both of a bounded set. */
+	size_t route;
+	enum method method;
 
 	/* Not to be sent before store_sync(ticket); 0: send at once. */
 	uint64_t ticket;

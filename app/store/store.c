@@ -68,6 +68,15 @@ size_t store_sync_bucket(uint64_t duration_us)
 	return i;
 }
 
+size_t store_batch_bucket(uint64_t commits)
+{
+	size_t i = 0;
+
+	while (i + 1 < STORE_BATCH_BUCKETS && commits > UINT64_C(1) << i)
+		i++;
+	return i;
+}
+
 bool store_only_reads(const struct store_batch *batch)
 {
 	for (size_t i = 0; i < batch->op_count; i++)

@@ -316,6 +316,12 @@ enum err store_housekeep(struct store *store, long timeout_ms);
 #define STORE_SYNC_BUCKETS 14
 extern const uint64_t store_sync_bounds_us[STORE_SYNC_BUCKETS];
 
+/*
+ * Commits that one sync made durable are counted in buckets, too: up to 1, 2,
+ * 4 and so on; the last one has no bound.
+ */
+#define STORE_BATCH_BUCKETS 12
+
 /* Counters rise from 0 when the store is opened. */
 struct store_stats {
 	uint64_t revision; /* newest durable */
@@ -331,9 +337,11 @@ struct store_stats {
 	uint64_t syncs;          /* counter: that made commits durable */
 	uint64_t sync_us;        /* counter: time that they took */
 	uint64_t sync_counts[STORE_SYNC_BUCKETS]; /* counter: each bucket */
-	uint64_t checkpoints;                     /* counter */
-	uint64_t checkpoint_us;                   /* counter */
-	uint64_t checkpoint_failures;             /* counter */
+	uint64_t batched; /* counter: commits that syncs made durable */
+	uint64_t batch_counts[STORE_BATCH_BUCKETS]; /* counter: syncs */
+	uint64_t checkpoints;                       /* counter */
+	uint64_t checkpoint_us;                     /* counter */
+	uint64_t checkpoint_failures;               /* counter */
 	bool writable; /* false: store_commit says ERR_STOPPED */
 	bool full;     /* the last allocation met ERR_FULL */
 };
@@ -368,8 +376,9 @@ bool store_only_reads(const struct store_batch *batch);
 enum err store_decide(const struct store *store, struct store_op *op,
 		      const struct record *found);
 
-/* For engines: count a sync of that duration. */
+/* For engines: the bucket of a sync of that duration, of so many commits. */
 size_t store_sync_bucket(uint64_t duration_us);
+size_t store_batch_bucket(uint64_t commits);
 
 /*
  * An engine: a const table of functions, each as the store_ function of the

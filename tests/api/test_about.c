@@ -53,9 +53,9 @@ static void the_service_describes_itself(void)
 /* A link that is no template has to lead somewhere. */
 static void every_link_is_on_the_map(void)
 {
-	static const char *const names[] = {
-		"self", "entries", "livez", "readyz", "datas", "health-check"
-	};
+	static const char *const names[] = { "self",        "entries", "livez",
+					     "readyz",      "metrics", "datas",
+					     "health-check" };
 	struct json_object *root, *links, *link;
 	struct json_error error;
 	struct view url;

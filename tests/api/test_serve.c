@@ -54,8 +54,9 @@ static struct store broken = {
 static void a_path_that_is_not_on_the_map_is_404(void)
 {
 	static const char *const paths[] = {
-		"/",       "/v1/",   "/v2",  "/v1/txn/", "/v1/watch/",  "/v1/k",
-		"/livez/", "/LIVEZ", "/hc/", "/metrics", "/index.html",
+		"/",          "/v1/",      "/v2",         "/v1/txn/",
+		"/v1/watch/", "/v1/k",     "/livez/",     "/LIVEZ",
+		"/hc/",       "/metrics/", "/index.html",
 	};
 
 	client_open(&client);

@@ -35,6 +35,7 @@ REQUESTS = {
     "about": ("GET", "/v1", None, {}),
     "live": ("GET", "/livez", None, {}),
     "ready": ("GET", "/readyz", None, {}),
+    "metrics": ("GET", "/metrics", None, {}),
     "openapi": ("GET", "/openapi.json", None, {}),
     "swagger": ("GET", "/swagger.json", None, {}),
     "postData": ("POST", "/datas", b'{"key":"a","value":"b"}', JSON),

@@ -203,6 +203,7 @@ static void engine_stats(struct store *store, struct store_stats *stats)
 		.expired = atomic_load(&counters->expired),
 		.syncs = atomic_load(&counters->syncs),
 		.sync_us = atomic_load(&counters->sync_us),
+		.batched = atomic_load(&counters->batched),
 		.checkpoints = atomic_load(&counters->checkpoints),
 		.checkpoint_us = atomic_load(&counters->checkpoint_us),
 		.checkpoint_failures =
@@ -212,6 +213,9 @@ static void engine_stats(struct store *store, struct store_stats *stats)
 	};
 	for (size_t i = 0; i < STORE_SYNC_BUCKETS; i++)
 		stats->sync_counts[i] = atomic_load(&counters->sync_counts[i]);
+	for (size_t i = 0; i < STORE_BATCH_BUCKETS; i++)
+		stats->batch_counts[i] =
+			atomic_load(&counters->batch_counts[i]);
 }
 
 const struct store_engine store_gdbm_engine = {

@@ -48,6 +48,8 @@ struct shared_counters {
 	_Atomic uint64_t syncs;
 	_Atomic uint64_t sync_us;
 	_Atomic uint64_t sync_counts[STORE_SYNC_BUCKETS];
+	_Atomic uint64_t batched;
+	_Atomic uint64_t batch_counts[STORE_BATCH_BUCKETS];
 	_Atomic uint64_t checkpoints;
 	_Atomic uint64_t checkpoint_us;
 	_Atomic uint64_t checkpoint_failures;

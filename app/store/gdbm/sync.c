@@ -77,8 +77,19 @@ static void count_sync(struct shared_counters *counters, int64_t duration_us)
 	shared_count(&counters->sync_counts[store_sync_bucket(us)], 1);
 }
 
+static void count_batch(struct shared_counters *counters, uint64_t commits)
+{
+	if (!commits)
+		return;
+	shared_count(&counters->batched, commits);
+	shared_count(&counters->batch_counts[store_batch_bucket(commits)], 1);
+}
+
 void sync_publish(struct gdbm_store *g, uint64_t revision)
 {
+	uint64_t before = atomic_load(&g->shared->durable);
+
+	count_batch(&g->shared->counters, revision - before);
 	atomic_store(&g->shared->durable, revision);
 	wake_ring(&g->shared->wake, g->changes.wake_fd);
 }

@@ -187,6 +187,7 @@ static void nothing_shows_before_it_is_durable(void)
 static void one_sync_makes_many_commits_durable(void)
 {
 	struct store *store = begin();
+	struct store_stats stats;
 	uint64_t ticket = 0;
 	char key[16];
 
@@ -198,6 +199,9 @@ static void one_sync_makes_many_commits_durable(void)
 	CU_ASSERT_EQUAL(atomic_load(&control->calls), 1);
 	CU_ASSERT_EQUAL(store_sync(store, 1), ERR_OK);
 	CU_ASSERT_EQUAL(atomic_load(&control->calls), 1);
+	store_stats(store, &stats);
+	CU_ASSERT_EQUAL(stats.batched, 50);
+	CU_ASSERT_EQUAL(stats.batch_counts[store_batch_bucket(50)], 1);
 	contract_close(store);
 	end();
 }

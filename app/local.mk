@@ -125,6 +125,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/wake.c \
 	%D%/store/wake.h \
 	%D%/store/gdbm/append.c \
+	%D%/store/gdbm/blocks.c \
+	%D%/store/gdbm/blocks.h \
 	%D%/store/gdbm/changes.c \
 	%D%/store/gdbm/checkpoint.c \
 	%D%/store/gdbm/commit.c \
@@ -141,6 +143,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/journal_read.c \
 	%D%/store/gdbm/keys.c \
 	%D%/store/gdbm/keys.h \
+	%D%/store/gdbm/keys_format.h \
+	%D%/store/gdbm/keysbuild.c \
 	%D%/store/gdbm/list.c \
 	%D%/store/gdbm/lock.c \
 	%D%/store/gdbm/lock.h \

@@ -43,13 +43,31 @@ static void seal_entry(struct buf *file, uint64_t number, const char *offsets)
 			       (size_t)(end - begin - 4)));
 }
 
+/* The CRCs of the offsets and of the blocks' CRCs behind them. */
+static void seal_rest(struct buf *file, uint64_t offsets_at, uint64_t count,
+		      uint64_t blocks)
+{
+	const char *offsets;
+	char *rest;
+
+	if (count > file->size || blocks > file->size)
+		return;
+	offsets = at(file, offsets_at, 8 * (count + 1));
+	if (!offsets)
+		return;
+	le32_put(file->data + 60, crc32c(0, offsets, 8 * (count + 1)));
+	rest = at(file, offsets_at + 8 * (count + 1), 4 * blocks + 4);
+	if (rest)
+		le32_put(rest + 4 * blocks, crc32c(0, rest, 4 * blocks));
+}
+
 static void seal(struct buf *file)
 {
 	char *head = at(file, 0, HEAD_SIZE);
 
 	if (!head)
 		return;
-	memcpy(head, "librkeys\1\0\0\0", 12);
+	memcpy(head, "librkeys\2\0\0\0", 12);
 	le64_put(head + 16, id.id);
 	le64_put(head + 24, id.generation);
 
@@ -62,9 +80,8 @@ static void seal(struct buf *file)
 		if (offsets)
 			seal_entry(file, i, offsets);
 	}
-	if (at(file, offsets_at, 0))
-		le32_put(head + 60, crc32c(0, file->data + offsets_at,
-					   file->size - (size_t)offsets_at));
+	seal_rest(file, offsets_at, count,
+		  gdbmfile_blocks(le64_get(head + 48)));
 	le32_put(head + 12, crc32c(0, head + 16, HEAD_SIZE - 16));
 }
 
@@ -96,6 +113,9 @@ static void try(const struct buf *file)
 	fuzz_write(name, buf_view(file));
 	if (!keys_open(fuzz_folder(), id, &keys)) {
 		keys_verify_offsets(&keys);
+		if (!keys_load_blocks(&keys) && keys.gdbm_bytes)
+			keys_block_crc(&keys,
+				       gdbmfile_blocks(keys.gdbm_bytes) - 1);
 		for (uint64_t i = 0; i < keys.count && i < ENTRIES_MAX; i++)
 			check_entry(&keys, i);
 		keys_close(&keys);

@@ -129,7 +129,7 @@ static void verify(void)
 	size_t findings = 0;
 	enum err err;
 
-	table_restore_keys(fuzz_folder(), id);
+	table_restore_keys(fuzz_folder(), id, KEYS);
 	err = table_verify(fuzz_folder(), id, none, none, KEYS, count,
 			   &findings);
 	FUZZ_HOLDS(err == (findings ? ERR_DAMAGED : ERR_OK));

@@ -45,10 +45,10 @@ def keys(entries):
     for data in entries:
         at += len(data)
         offsets.append(at)
-    head = struct.pack("<8sIIQQQQQII", b"librkeys", 1, 0, 4, 12,
+    head = struct.pack("<8sIIQQQQQII", b"librkeys", 2, 0, 4, 12,
                        len(entries), at, 4096, 0, 0)
     return head + b"".join(entries) + struct.pack(
-        f"<{len(offsets)}Q", *offsets)
+        f"<{len(offsets)}QII", *offsets, 0, 0)
 
 
 def fastcgi(kind, content=b"", pad=0):

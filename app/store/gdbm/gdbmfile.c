@@ -34,13 +34,8 @@
 /* A bucket has 4 KiB; GDBM's own choice grows to 381 MB at 1e7 keys. */
 #define CACHE_BUCKETS 16
 
-#define CHECKSUM_CHUNK 65536
-
-struct gdbmfile {
-	GDBM_FILE gdbm;
-	enum err failed; /* GDBM refuses the handle since then */
-	char name[];
-};
+#define CHECKSUM_CHUNK (16 * GDBMFILE_BLOCK_SIZE)
+#define HASH_BITS      31
 
 /* What GDBM's header begins with, in the byte order of the machine. */
 struct gdbm_head {
@@ -51,6 +46,24 @@ struct gdbm_head {
 	int32_t directory_bits;
 	int32_t bucket_size;
 	int32_t bucket_elements;
+};
+
+/* An element of a bucket, and how much of the bucket is before the first. */
+struct gdbm_element {
+	int32_t hash; /* -1: none */
+	char key_start[4];
+	int64_t place; /* of the key, and the value behind it */
+	int32_t key_size;
+	int32_t value_size;
+};
+
+#define BUCKET_HEAD 112
+
+struct gdbmfile {
+	GDBM_FILE gdbm;
+	enum err failed; /* GDBM refuses the handle since then */
+	struct gdbm_head head;
+	char name[];
 };
 
 /* Turn GDBM's error code, and errno where the code goes with one, into ours. */
@@ -126,21 +139,21 @@ static struct view view_of_datum(datum datum)
 }
 
 /* Sizes as we write them; anything else would only steer GDBM's malloc(3). */
-static enum err head_check(int fd, const char *name)
+static enum err head_check(int fd, const char *name, struct gdbm_head *head)
 {
-	struct gdbm_head head = { 0 };
 	int64_t size;
 	enum err err = file_size(fd, name, &size);
 
+	*head = (struct gdbm_head){ 0 };
 	if (err)
 		return err;
-	if (size >= (int64_t)sizeof(head)) {
-		err = file_read_at(fd, name, &head, sizeof(head), 0);
+	if (size >= (int64_t)sizeof(*head)) {
+		err = file_read_at(fd, name, head, sizeof(*head), 0);
 		if (err)
 			return err;
 	}
-	if (head.block_size == GDBMFILE_BLOCK_SIZE &&
-	    head.bucket_size == GDBMFILE_BLOCK_SIZE)
+	if (head->block_size == GDBMFILE_BLOCK_SIZE &&
+	    head->bucket_size == GDBMFILE_BLOCK_SIZE)
 		return ERR_OK;
 	log_event(LOG_ERROR, "gdbm-failed", "file", name, "error",
 		  "not a GDBM file with blocks of 4096 bytes in this machine's "
@@ -161,6 +174,7 @@ static enum err handle_open(int fd, const char *name, int flags,
 		return ERR_NO_MEMORY;
 	}
 	file->failed = ERR_OK;
+	file->head = (struct gdbm_head){ 0 };
 	memcpy(file->name, name, name_size);
 	file->gdbm = gdbm_fd_open(fd, name, GDBMFILE_BLOCK_SIZE,
 				  flags | GDBM_CLOEXEC | GDBM_CLOERROR, NULL);
@@ -179,8 +193,9 @@ static enum err handle_open(int fd, const char *name, int flags,
 enum err gdbmfile_open(int fd, const char *name, struct gdbmfile **out)
 {
 	int buckets = CACHE_BUCKETS;
+	struct gdbm_head head;
 	struct gdbmfile *file;
-	enum err err = head_check(fd, name);
+	enum err err = head_check(fd, name, &head);
 
 	if (err) {
 		file_close(&fd, name);
@@ -189,6 +204,7 @@ enum err gdbmfile_open(int fd, const char *name, struct gdbmfile **out)
 	err = handle_open(fd, name, GDBM_READER | GDBM_NOMMAP, &file);
 	if (err)
 		return err;
+	file->head = head;
 	err = file->failed;
 	if (!err && gdbm_setopt(file->gdbm, GDBM_SETCACHESIZE, &buckets,
 				sizeof(buckets)))
@@ -234,6 +250,11 @@ enum err gdbmfile_close(struct gdbmfile *file)
 int gdbmfile_fd(const struct gdbmfile *file)
 {
 	return gdbm_fdesc(file->gdbm);
+}
+
+const char *gdbmfile_name(const struct gdbmfile *file)
+{
+	return file->name;
 }
 
 enum err gdbmfile_get(struct gdbmfile *file, struct view key, struct buf *out)
@@ -359,15 +380,93 @@ enum err gdbmfile_verify_space(struct gdbmfile *file)
 	return ERR_OK;
 }
 
-enum err gdbmfile_checksum(int fd, const char *name, uint64_t *bytes,
-			   uint32_t *crc)
+static enum err no_directory(const struct gdbmfile *file)
+{
+	return gdbm_failure(file->name, GDBM_BAD_HASH_TABLE, 0);
+}
+
+enum err gdbmfile_directory(struct gdbmfile *file, struct gdbmfile_part *part)
+{
+	const struct gdbm_head *head = &file->head;
+
+	if (head->directory < GDBMFILE_BLOCK_SIZE || head->directory_bits < 0 ||
+	    head->directory_bits > HASH_BITS ||
+	    head->directory_size != INT64_C(8) << head->directory_bits)
+		return no_directory(file);
+	part->from = (uint64_t)head->directory;
+	part->end = part->from + (uint64_t)head->directory_size;
+	return ERR_OK;
+}
+
+enum err gdbmfile_bucket(struct gdbmfile *file, uint32_t hash,
+			 struct gdbmfile_part *part)
+{
+	struct gdbmfile_part directory;
+	int64_t place = 0;
+	enum err err = gdbmfile_directory(file, &directory);
+
+	if (err)
+		return err;
+	hash >>= HASH_BITS - file->head.directory_bits;
+	err = file_read_at(gdbmfile_fd(file), file->name, &place, sizeof(place),
+			   (int64_t)(directory.from + UINT64_C(8) * hash));
+	if (err)
+		return err;
+	if (place < GDBMFILE_BLOCK_SIZE || place > INT64_MAX / 2)
+		return no_directory(file);
+	part->from = (uint64_t)place;
+	part->end = part->from + GDBMFILE_BLOCK_SIZE;
+	return ERR_OK;
+}
+
+enum err gdbmfile_bucket_keys(struct gdbmfile *file,
+			      const struct gdbmfile_part *bucket, uint32_t hash,
+			      enum err (*each)(void *arg,
+					       struct gdbmfile_part part),
+			      void *arg)
+{
+	char bytes[GDBMFILE_BLOCK_SIZE];
+	struct gdbm_element element;
+	enum err err = file_read_at(gdbmfile_fd(file), file->name, bytes,
+				    sizeof(bytes), (int64_t)bucket->from);
+
+	for (size_t at = BUCKET_HEAD;
+	     !err && at + sizeof(element) <= sizeof(bytes);
+	     at += sizeof(element)) {
+		struct gdbmfile_part part;
+
+		memcpy(&element, bytes + at, sizeof(element));
+		if (element.hash != (int32_t)hash)
+			continue;
+		part.from = (uint64_t)element.place;
+		part.end = part.from + (uint64_t)element.key_size;
+		err = each(arg, part);
+	}
+	return err;
+}
+
+/* A chunk's part of the checksums; all but the last are of whole blocks. */
+static void sums_add(struct gdbmfile_sums *sums, const uint8_t *chunk,
+		     size_t length)
+{
+	sums->crc = crc32c(sums->crc, chunk, length);
+	for (size_t at = 0; at < length; at += GDBMFILE_BLOCK_SIZE) {
+		size_t size = length - at < GDBMFILE_BLOCK_SIZE
+				      ? length - at
+				      : GDBMFILE_BLOCK_SIZE;
+
+		buf_add_le32(&sums->blocks, crc32c(0, chunk + at, size));
+	}
+}
+
+enum err gdbmfile_checksum(int fd, const char *name, struct gdbmfile_sums *sums)
 {
 	uint8_t chunk[CHECKSUM_CHUNK];
 	int64_t size;
 	int64_t at = 0;
 	enum err err = file_size(fd, name, &size);
 
-	*crc = 0;
+	*sums = GDBMFILE_SUMS_EMPTY;
 	while (!err && at < size) {
 		size_t length = sizeof(chunk);
 
@@ -375,9 +474,13 @@ enum err gdbmfile_checksum(int fd, const char *name, uint64_t *bytes,
 			length = (size_t)(size - at);
 		err = file_read_at(fd, name, chunk, length, at);
 		if (!err)
-			*crc = crc32c(*crc, chunk, length);
+			sums_add(sums, chunk, length);
 		at += (int64_t)length;
 	}
-	*bytes = err ? 0 : (uint64_t)size;
+	if (!err)
+		err = sums->blocks.err;
+	sums->bytes = err ? 0 : (uint64_t)size;
+	if (err)
+		buf_release(&sums->blocks);
 	return err;
 }

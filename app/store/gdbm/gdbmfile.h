@@ -33,6 +33,7 @@ enum err gdbmfile_edit(int fd, const char *name, struct gdbmfile **out);
 enum err gdbmfile_close(struct gdbmfile *file);
 
 int gdbmfile_fd(const struct gdbmfile *file);
+const char *gdbmfile_name(const struct gdbmfile *file);
 
 /* The value, appended to `out`.  ERR_NOT_FOUND, ERR_IO, ERR_DAMAGED, … */
 enum err gdbmfile_get(struct gdbmfile *file, struct view key, struct buf *out);
@@ -64,8 +65,49 @@ enum err gdbmfile_scan(struct gdbmfile *file, uint64_t limit,
 /* Check the lists of free space. */
 enum err gdbmfile_verify_space(struct gdbmfile *file);
 
-/* Size and CRC-32C of the whole file behind an fd, as it is. */
-enum err gdbmfile_checksum(int fd, const char *name, uint64_t *bytes,
-			   uint32_t *crc);
+/* Bytes [from, end) of the file. */
+struct gdbmfile_part {
+	uint64_t from;
+	uint64_t end;
+};
+
+/*
+ * What GDBM looks at for a key of this hash: its directory, as the header said
+ * when the file was opened, and, as the directory says now, the bucket.
+ * Neither is verified.  ERR_DAMAGED when it can't be in the file.
+ */
+enum err gdbmfile_directory(struct gdbmfile *file, struct gdbmfile_part *part);
+enum err gdbmfile_bucket(struct gdbmfile *file, uint32_t hash,
+			 struct gdbmfile_part *part);
+
+/*
+ * ... and the keys that it compares with: those of the same hash in that
+ * bucket, which is sound.  Ends early when `each` returns another value than
+ * ERR_OK, which is then the result.
+ */
+enum err gdbmfile_bucket_keys(struct gdbmfile *file,
+			      const struct gdbmfile_part *bucket, uint32_t hash,
+			      enum err (*each)(void *arg,
+					       struct gdbmfile_part part),
+			      void *arg);
+
+/* Checksums of a whole file as it is. */
+struct gdbmfile_sums {
+	uint64_t bytes;
+	uint32_t crc;      /* CRC-32C of all */
+	struct buf blocks; /* ... of each block, 4 bytes each, little-endian */
+};
+
+#define GDBMFILE_SUMS_EMPTY ((struct gdbmfile_sums){ 0 })
+
+/* Blocks that a file of so many bytes has; the last may be of less. */
+static inline uint64_t gdbmfile_blocks(uint64_t bytes)
+{
+	return bytes / GDBMFILE_BLOCK_SIZE + (bytes % GDBMFILE_BLOCK_SIZE != 0);
+}
+
+/* Of the file behind an fd; sums->blocks is the caller's to release. */
+enum err gdbmfile_checksum(int fd, const char *name,
+			   struct gdbmfile_sums *sums);
 
 #endif

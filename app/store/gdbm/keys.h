@@ -8,7 +8,7 @@
  *
  *   offset  bytes
  *        0      8  "librkeys"
- *        8      4  format, 1
+ *        8      4  format, 2
  *       12      4  CRC-32C of bytes 16 to 63
  *       16      8  id of the table
  *       24      8  generation of the table
@@ -19,6 +19,9 @@
  *       60      4  CRC-32C of the offsets
  *       64      …  N entries without gaps, ascending bytewise by key
  *        E  8·N+8  offsets: where entry 0, 1, … N-1 begins, and at last E
+ *        …    4·B  CRC-32C of each 4096 bytes of the GDBM file, B of them;
+ *                  the last may be of less
+ *        …      4  CRC-32C of these
  *
  *   An entry:
  *        0      4  CRC-32C of the entry's position (0 to N-1, 8 bytes) and
@@ -48,6 +51,7 @@
 #define STORE_GDBM_KEYS_H
 
 #include "base/buf.h"
+#include "store/gdbm/gdbmfile.h"
 #include "store/gdbm/table.h"
 #include "store/record.h"
 
@@ -67,6 +71,7 @@ struct keys {
 	uint32_t offsets_crc;
 	struct keys_window offsets;
 	struct keys_window entries;
+	struct buf blocks; /* the GDBM file's, by keys_load_blocks() */
 };
 
 /*
@@ -92,6 +97,13 @@ enum err keys_seek(struct keys *keys, struct view key, bool past,
 enum err keys_verify_offsets(struct keys *keys);
 
 /*
+ * Have the CRCs of the GDBM file's blocks in memory, and the one of a block
+ * below gdbmfile_blocks(keys->gdbm_bytes).
+ */
+enum err keys_load_blocks(struct keys *keys);
+uint32_t keys_block_crc(const struct keys *keys, uint64_t block);
+
+/*
  * Making the file.  Failures stay in file.err until keys_builder_finish().
  * Keys come in ascending order, each once.
  */
@@ -111,6 +123,6 @@ void keys_builder_add(struct keys_builder *builder, struct view key,
 
 /* The whole file is then in builder->file. */
 enum err keys_builder_finish(struct keys_builder *builder, struct table_id id,
-			     uint64_t gdbm_bytes, uint32_t gdbm_crc);
+			     const struct gdbmfile_sums *sums);
 
 #endif

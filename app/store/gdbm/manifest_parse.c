@@ -249,8 +249,10 @@ static enum err check_crc(struct parse *p)
 	    !view_equal_string(view_cut(last, ' ', &rest), "crc32c") ||
 	    !hexadecimal((struct view){ rest.data, rest.size - 1 }, stored,
 			 sizeof(stored))) {
-		buf_add_string(p->message, "the text does not end in a line "
-					   "with its checksum");
+		buf_addf(p->message,
+			 "bytes %zu to %zu: not a line with the checksum of "
+			 "the text",
+			 at, text.size);
 		return ERR_DAMAGED;
 	}
 
@@ -258,7 +260,9 @@ static enum err check_crc(struct parse *p)
 		       (uint32_t)stored[2] << 8 | stored[3];
 
 	if (crc != crc32c(0, bytes, at)) {
-		buf_add_string(p->message, "the checksum is wrong");
+		buf_addf(p->message,
+			 "bytes 0 to %zu: not what the checksum was made for",
+			 at - 1);
 		return ERR_DAMAGED;
 	}
 	p->rest.size = at;

@@ -102,7 +102,10 @@ enum err read_table(struct gdbm_store *g, struct table_id id, struct view key,
 	err = table_get(table, key, hold);
 	if (!err)
 		err = record_decode(key, buf_view(hold), record);
-	return err == ERR_DAMAGED ? read_table_damaged(id) : err;
+	if (err != ERR_DAMAGED)
+		return err;
+	table_tell_damage(table);
+	return read_table_damaged(id);
 }
 
 /* The newest entry in the memtables that is not newer than `revision`. */

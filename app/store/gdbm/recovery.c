@@ -6,10 +6,10 @@
  *   1. read MANIFEST, or make a new store where the folder has nothing of one
  *   2. see that every table is there; make missing keys files anew
  *   3. replay the journal into memtables, up to a torn tail
- *   4. close the last segment that has frames: write them again, an `end`
- *      after them, sync.  From now on nothing that was discarded can come
- *      back, and what was only in the page cache is on disk (also when an
- *      earlier sync had failed; see sync.c)
+ *   4. close the last segment that has frames: write them again and sync, so
+ *      that what was only in the page cache is on disk (also when an earlier
+ *      sync had failed; see sync.c); then an `end` after them, which says so,
+ *      and sync.  From now on nothing that was discarded can come back
  *   5. begin a new segment; nothing is ever appended to an old one
  *   6. remove what is not part of the store
  *
@@ -112,26 +112,44 @@ static enum err make_store(struct gdbm_store *g)
 	return err;
 }
 
+/* The table's file is there and as long as MANIFEST says. */
+static enum err check_table(struct gdbm_store *g,
+			    const struct manifest_table *table)
+{
+	char name[TABLE_NAME_SIZE];
+	char detail[160];
+	struct stat status;
+	uint64_t size;
+
+	table_name(table->id, name);
+	if (fstatat(g->dir, name, &status, 0))
+		return refuse(name, "missing, though MANIFEST names it; "
+				    "restore the data directory from a backup");
+	size = (uint64_t)status.st_size;
+	if (size == table->file_bytes)
+		return ERR_OK;
+	snprintf(detail, sizeof(detail),
+		 "damaged from byte %" PRIu64 ": it has %" PRIu64
+		 " bytes, and MANIFEST says %" PRIu64
+		 "; restore the data directory from a backup",
+		 size < table->file_bytes ? size : table->file_bytes, size,
+		 table->file_bytes);
+	return refuse(name, detail);
+}
+
 static enum err check_tables(struct gdbm_store *g)
 {
-	for (size_t i = 0; i < g->manifest.table_count; i++) {
-		struct table_id id = g->manifest.tables[i].id;
-		char name[TABLE_NAME_SIZE];
-		struct stat status;
-		enum err err;
+	enum err err = ERR_OK;
 
-		table_name(id, name);
-		if (fstatat(g->dir, name, &status, 0) ||
-		    (uint64_t)status.st_size !=
-			    g->manifest.tables[i].file_bytes)
-			return refuse(name, "missing or of another length than "
-					    "MANIFEST says; restore the data "
-					    "directory from a backup");
-		err = table_restore_keys(g->dir, id);
-		if (err)
-			return err;
+	for (size_t i = 0; !err && i < g->manifest.table_count; i++) {
+		const struct manifest_table *table = &g->manifest.tables[i];
+
+		err = check_table(g, table);
+		if (!err)
+			err = table_restore_keys(g->dir, table->id,
+						 table->keys);
 	}
-	return ERR_OK;
+	return err;
 }
 
 static enum err replay_segment(void *arg, const struct journal_head *head)
@@ -235,14 +253,17 @@ static enum err seal(struct gdbm_store *g, const struct replay *replay)
 	if (err)
 		return err;
 	journal_name(replay->last, name);
+	/* As if its last syncer had died: write again, then sync. */
+	err = sync_segment(g, replay->last, true);
+	if (err)
+		return err;
 	journal_build_begin(&g->frame);
 	journal_build_end(&g->frame, &segment->head, &end);
 	err = g->frame.err;
 	if (!err)
 		err = file_write_at(fd, name, g->frame.data, g->frame.size,
 				    (int64_t)end.position);
-	/* As if its last syncer had died: write again, then sync. */
-	return err ? err : sync_segment(g, replay->last, true);
+	return err ? err : sync_segment(g, replay->last, false);
 }
 
 /* Step 5.  On a disk without room for a whole one, the largest that goes. */

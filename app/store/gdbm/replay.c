@@ -44,9 +44,12 @@ static enum err torn_before(struct replay *replay, const struct torn *torn,
 		       torn->position, number);
 }
 
-/* Reading stopped at `position`: whether that may be so. */
+/*
+ * Reading has stopped at the torn place, and this segment was read up to
+ * `position`: whether that may be so.
+ */
 static enum err judge_tail(struct replay *replay, struct journal_reader *reader,
-			   uint64_t position)
+			   uint64_t position, const struct torn *torn)
 {
 	bool found = false;
 	uint64_t at = 0;
@@ -55,12 +58,14 @@ static enum err judge_tail(struct replay *replay, struct journal_reader *reader,
 
 	if (err || !found)
 		return err;
-	return damaged(replay, reader->head.number,
+	if (torn->number != reader->head.number)
+		return torn_before(replay, torn, reader->head.number);
+	return damaged(replay, torn->number,
 		       "damaged at byte %" PRIu64 ": revision %" PRIu64
 		       " should be there and was on disk, as the frame at "
 		       "byte %" PRIu64 " knows; restore the data directory "
 		       "from a backup",
-		       position, replay->revision + 1, at);
+		       torn->position, replay->revision + 1, at);
 }
 
 static enum err read_frames(struct replay *replay,
@@ -79,6 +84,9 @@ static enum err read_frames(struct replay *replay,
 
 		if (err)
 			return err;
+		/* A segment is on disk before the next one has a frame. */
+		if (torn->number && valid && frame.kind == JOURNAL_COMMIT)
+			return torn_before(replay, torn, head->number);
 		sealed = valid && frame.kind == JOURNAL_END &&
 			 frame.revision == replay->revision;
 		if (sealed)
@@ -86,8 +94,6 @@ static enum err read_frames(struct replay *replay,
 		if (!valid || frame.kind != JOURNAL_COMMIT ||
 		    frame.revision != replay->revision + 1)
 			break;
-		if (torn->number)
-			return torn_before(replay, torn, head->number);
 		err = replay->frame(replay->arg, head, &frame, body);
 		if (err == ERR_DAMAGED)
 			return damaged(replay, head->number,
@@ -108,7 +114,7 @@ static enum err read_frames(struct replay *replay,
 		return ERR_OK;
 	if (!torn->number)
 		*torn = (struct torn){ head->number, at };
-	return judge_tail(replay, reader, at);
+	return judge_tail(replay, reader, at, torn);
 }
 
 static enum err read_segment(struct replay *replay, uint64_t number,
@@ -137,6 +143,17 @@ static enum err read_segment(struct replay *replay, uint64_t number,
 		goto out;
 	}
 	err = journal_reader_init(&reader, fd, name, &head);
+	/* Allocated and synced before it had its name, and cut only when no
+	 * MANIFEST names it any more. */
+	if (!err && reader.file_size != head.capacity)
+		err = damaged(
+			replay, number,
+			"damaged from byte %" PRIu64 ": it has %" PRIu64
+			" bytes, and its head says "
+			"%" PRIu64 "; restore the data directory from a backup",
+			reader.file_size < head.capacity ? reader.file_size
+							 : head.capacity,
+			reader.file_size, head.capacity);
 	if (!err && replay->segment)
 		err = replay->segment(replay->arg, &head);
 	if (!err)

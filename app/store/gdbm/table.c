@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/gdbm/blocks.h"
 #include "store/gdbm/gdbmfile.h"
 #include "store/gdbm/keys.h"
 
@@ -21,6 +22,8 @@ struct table {
 	char name[TABLE_NAME_SIZE];
 	struct gdbmfile *records;
 	enum err failed;   /* of the last table_get(); GDBM is done then */
+	bool seen;         /* see blocks_absent() */
+	bool told;         /* which bytes are damaged */
 	struct keys *keys; /* NULL until its first use */
 };
 
@@ -117,20 +120,8 @@ static enum err table_revive(struct table *table)
 	gdbmfile_close(table->records);
 	table->records = records;
 	table->failed = ERR_OK;
+	table->seen = false;
 	return ERR_OK;
-}
-
-enum err table_get(struct table *table, struct view key, struct buf *out)
-{
-	enum err err = ERR_OK;
-
-	if (table->failed)
-		err = table_revive(table);
-	if (!err)
-		err = gdbmfile_get(table->records, key, out);
-	if (err && err != ERR_NOT_FOUND)
-		table->failed = err;
-	return err;
 }
 
 enum err table_keys(struct table *table, struct keys **keys)
@@ -150,6 +141,33 @@ enum err table_keys(struct table *table, struct keys **keys)
 	}
 	*keys = table->keys;
 	return ERR_OK;
+}
+
+/* GDBM has not found the key: is it absent, or hidden by damage? */
+static enum err see_absent(struct table *table, struct view key)
+{
+	struct keys *keys;
+	enum err err = table_keys(table, &keys);
+
+	if (err)
+		return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
+	return blocks_absent(table->records, keys, table_hash(key),
+			     &table->seen);
+}
+
+enum err table_get(struct table *table, struct view key, struct buf *out)
+{
+	enum err err = ERR_OK;
+
+	if (table->failed)
+		err = table_revive(table);
+	if (!err)
+		err = gdbmfile_get(table->records, key, out);
+	if (err == ERR_NOT_FOUND)
+		err = see_absent(table, key);
+	if (err && err != ERR_NOT_FOUND)
+		table->failed = err;
+	return err;
 }
 
 enum err table_count(struct table *table, size_t *count)
@@ -212,31 +230,60 @@ enum err table_verify_space(struct table *table)
 	return gdbmfile_verify_space(table->records);
 }
 
-enum err table_checksum(struct table *table, uint64_t *bytes, uint32_t *crc)
+enum err table_checksum(struct table *table, struct gdbmfile_sums *sums)
 {
 	return gdbmfile_checksum(gdbmfile_fd(table->records), table->name,
-				 bytes, crc);
+				 sums);
+}
+
+enum err table_check_bytes(struct table *table,
+			   void (*each)(void *arg, uint64_t from, uint64_t end),
+			   void *arg)
+{
+	struct keys *keys;
+	enum err err = table_keys(table, &keys);
+
+	if (err)
+		return err;
+	return blocks_check(gdbmfile_fd(table->records), table->name, keys,
+			    each, arg);
+}
+
+static void log_bytes(void *arg, uint64_t from, uint64_t end)
+{
+	const struct table *table = arg;
+
+	blocks_log(table->name, from, end);
+}
+
+void table_tell_damage(struct table *table)
+{
+	if (!table->told)
+		table_check_bytes(table, log_bytes, table);
+	table->told = true;
 }
 
 enum err table_copy(struct table *table, int to)
 {
+	struct gdbmfile_sums sums = GDBMFILE_SUMS_EMPTY;
 	struct keys *keys;
-	uint64_t bytes;
-	uint32_t crc;
+	bool sound;
 	enum err err = table_keys(table, &keys);
 
 	if (err)
 		return err;
 	err = file_copy(gdbmfile_fd(table->records), to, table->name);
+	if (!err)
+		err = gdbmfile_checksum(to, table->name, &sums);
 	if (err)
 		return err;
-	err = gdbmfile_checksum(to, table->name, &bytes, &crc);
-	if (err)
-		return err;
-	if (bytes == keys->gdbm_bytes && crc == keys->gdbm_crc)
+	sound = sums.bytes == keys->gdbm_bytes && sums.crc == keys->gdbm_crc;
+	buf_release(&sums.blocks);
+	if (sound)
 		return ERR_OK;
 	log_event(LOG_ERROR, "table-damaged", "file", table->name, "error",
 		  "the file is not the one that its keys file was made for",
 		  NULL);
+	table_tell_damage(table);
 	return ERR_DAMAGED;
 }

@@ -61,8 +61,9 @@ void table_close(struct table *table);
 
 /*
  * The record's bytes, appended to `out`.  ERR_NOT_FOUND, ERR_IO, ERR_DAMAGED
- * (anything that GDBM calls an inconsistency), ERR_NO_MEMORY.  The record's
- * own CRC is for record_decode().
+ * (anything that GDBM calls an inconsistency, and when the key may only be
+ * hidden by damage, see blocks.h), ERR_NO_MEMORY.  The record's own CRC is for
+ * record_decode().
  */
 enum err table_get(struct table *table, struct view key, struct buf *out);
 
@@ -94,8 +95,20 @@ enum err table_scan(struct table *table, uint64_t limit,
 /* Check GDBM's lists of free space; ERR_DAMAGED, ERR_NO_MEMORY, ERR_IO. */
 enum err table_verify_space(struct table *table);
 
-/* Size and CRC-32C of the GDBM file as it is on disk. */
-enum err table_checksum(struct table *table, uint64_t *bytes, uint32_t *crc);
+/* Checksums of the GDBM file as it is on disk. */
+struct gdbmfile_sums;
+enum err table_checksum(struct table *table, struct gdbmfile_sums *sums);
+
+/*
+ * Call `each` for every run of bytes [from, end) of the GDBM file that is not
+ * as it was written; ERR_DAMAGED when it was called.
+ */
+enum err table_check_bytes(struct table *table,
+			   void (*each)(void *arg, uint64_t from, uint64_t end),
+			   void *arg);
+
+/* Log which bytes these are, once for this handle: damage was met. */
+void table_tell_damage(struct table *table);
 
 /*
  * Copy the GDBM file into an empty one, and check the copy as a whole:
@@ -110,10 +123,11 @@ struct keys;
 enum err table_keys(struct table *table, struct keys **keys);
 
 /*
- * Make the keys file of this table anew by scanning the GDBM file, where it
- * is missing.  Done at recovery; fsyncs the file, not the folder.
+ * See that this table has a keys file, with so many keys; where it is missing,
+ * make it anew by scanning the GDBM file.  Done at recovery; fsyncs the file,
+ * not the folder.  ERR_DAMAGED, logged, for another number.
  */
-enum err table_restore_keys(int dir, struct table_id id);
+enum err table_restore_keys(int dir, struct table_id id, uint64_t count);
 
 /*
  * Verify a table whole: GDBM's structure, every record's CRC, that each key

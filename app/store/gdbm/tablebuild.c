@@ -116,16 +116,15 @@ enum err table_build_finish(struct table_build *build, int dir,
 			    struct table_id id, uint64_t *file_bytes)
 {
 	char name[TABLE_NAME_SIZE];
-	uint64_t bytes;
-	uint32_t crc;
+	struct gdbmfile_sums sums = GDBMFILE_SUMS_EMPTY;
 	enum err err = build_close(build);
 
 	if (err)
 		return err;
-	err = gdbmfile_checksum(build->memory, MEMORY_NAME, &bytes, &crc);
-	if (err)
-		return err;
-	err = keys_builder_finish(&build->keys, id, bytes, crc);
+	err = gdbmfile_checksum(build->memory, MEMORY_NAME, &sums);
+	if (!err)
+		err = keys_builder_finish(&build->keys, id, &sums);
+	buf_release(&sums.blocks);
 	if (err)
 		return err;
 
@@ -142,7 +141,7 @@ enum err table_build_finish(struct table_build *build, int dir,
 		return err;
 
 	build->dir = -1;
-	*file_bytes = bytes;
+	*file_bytes = sums.bytes;
 	table_build_abort(build);
 	return ERR_OK;
 }

@@ -3,6 +3,7 @@
  * What needs all of a table's GDBM file: making its keys file anew, and
  * verifying that the two agree with each other and with the manifest.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/gdbm/blocks.h"
 #include "store/gdbm/keys.h"
 #include "store/gdbm/table.h"
 #include "store/store.h"
@@ -87,31 +89,47 @@ static enum err gathering_sort(struct gathering *all,
 	return builder->file.err;
 }
 
+static enum err count_is(const char *keys_name, uint64_t count,
+			 uint64_t expected)
+{
+	if (count == expected)
+		return ERR_OK;
+	log_eventf(LOG_ERROR, "keys-damaged",
+		   "%s: bytes 32 to 39 or the table say that there are %" PRIu64
+		   " keys, MANIFEST says %" PRIu64
+		   "; restore the data directory from a backup",
+		   keys_name, count, expected);
+	return ERR_DAMAGED;
+}
+
 static enum err keys_make(int dir, struct table_id id, struct table *table,
-			  const char *name, const char *keys_name)
+			  uint64_t count, const char *name,
+			  const char *keys_name)
 {
 	struct gathering all = { .name = name };
 	struct keys_builder builder = KEYS_BUILDER_EMPTY;
-	uint64_t bytes;
-	uint32_t crc;
+	struct gdbmfile_sums sums = GDBMFILE_SUMS_EMPTY;
 	enum err err = table_scan(table, UINT64_MAX, gather, &all);
 
 	if (!err)
 		err = gathering_sort(&all, &builder);
 	if (!err)
-		err = table_checksum(table, &bytes, &crc);
+		err = count_is(keys_name, all.count, count);
 	if (!err)
-		err = keys_builder_finish(&builder, id, bytes, crc);
+		err = table_checksum(table, &sums);
+	if (!err)
+		err = keys_builder_finish(&builder, id, &sums);
 	if (!err)
 		err = file_replace(dir, keys_name, buf_view(&builder.file),
 				   FILE_MODE);
 	keys_builder_release(&builder);
+	buf_release(&sums.blocks);
 	buf_release(&all.entries);
 	buf_release(&all.bytes);
 	return err;
 }
 
-enum err table_restore_keys(int dir, struct table_id id)
+enum err table_restore_keys(int dir, struct table_id id, uint64_t count)
 {
 	char name[TABLE_NAME_SIZE];
 	char keys_name[TABLE_NAME_SIZE];
@@ -119,17 +137,18 @@ enum err table_restore_keys(int dir, struct table_id id)
 	struct keys keys;
 	enum err err = keys_open(dir, id, &keys);
 
-	if (!err)
-		keys_close(&keys);
-	if (err != ERR_NOT_FOUND)
-		return err;
-
 	table_name(id, name);
 	table_keys_name(id, keys_name);
+	if (!err) {
+		keys_close(&keys);
+		return count_is(keys_name, keys.count, count);
+	}
+	if (err != ERR_NOT_FOUND)
+		return err;
 	err = table_open(dir, id, &table);
 	if (err)
 		return err;
-	err = keys_make(dir, id, table, name, keys_name);
+	err = keys_make(dir, id, table, count, name, keys_name);
 	table_close(table);
 	if (!err)
 		log_event(LOG_WARN, "keys-restored", "file", keys_name, NULL);
@@ -255,6 +274,17 @@ static enum err verify_entries(struct verification *v)
 	return ERR_OK;
 }
 
+static void finding_bytes(void *arg, uint64_t from, uint64_t end)
+{
+	struct verification *v = arg;
+	char sentence[SENTENCE_SIZE];
+
+	snprintf(sentence, sizeof(sentence),
+		 "bytes %" PRIu64 " to %" PRIu64 " are not what was written",
+		 from, end - 1);
+	finding(v, v->name, sentence);
+}
+
 /* A key of the GDBM file has to be among the sorted keys. */
 static enum err verify_record(void *arg, struct view key,
 			      struct view record_bytes)
@@ -278,16 +308,12 @@ static enum err verify_record(void *arg, struct view key,
 static enum err verify_files(struct verification *v, uint64_t expected)
 {
 	char sentence[SENTENCE_SIZE];
-	uint64_t bytes;
-	uint32_t crc;
-	enum err err = table_checksum(v->table, &bytes, &crc);
+	enum err err = table_check_bytes(v->table, finding_bytes, v);
 
-	if (err)
+	if (err == ERR_DAMAGED && v->result == ERR_OK)
+		err = failure(v, v->keys_name, err);
+	if (err && err != ERR_DAMAGED)
 		return err;
-	if (bytes != v->keys->gdbm_bytes || crc != v->keys->gdbm_crc)
-		finding(v, v->name,
-			"the checksum of the file is not the one in its keys "
-			"file");
 	if (v->keys->count != expected) {
 		snprintf(sentence, sizeof(sentence),
 			 "the file has %" PRIu64
@@ -309,6 +335,24 @@ static enum err verify_files(struct verification *v, uint64_t expected)
 				  verify_record, v));
 }
 
+/* GDBM does not take the file: which bytes of it are not as written? */
+static enum err verify_unopened(struct verification *v, int dir,
+				struct table_id id)
+{
+	struct keys keys;
+	int fd = -1;
+	enum err err = keys_open(dir, id, &keys);
+
+	if (err)
+		return failure(v, v->keys_name, err);
+	err = file_open(dir, v->name, O_RDONLY, 0, &fd);
+	if (!err)
+		err = blocks_check(fd, v->name, &keys, finding_bytes, v);
+	file_close(&fd, v->name);
+	keys_close(&keys);
+	return err == ERR_DAMAGED ? ERR_OK : err;
+}
+
 enum err table_verify(int dir, struct table_id id, struct view lower,
 		      struct view upper, uint64_t keys,
 		      void (*report)(void *arg, const char *file,
@@ -327,7 +371,11 @@ enum err table_verify(int dir, struct table_id id, struct view lower,
 	table_keys_name(id, v.keys_name);
 	err = table_open(dir, id, &v.table);
 	if (err) {
+		bool damaged = err == ERR_DAMAGED;
+
 		err = failure(&v, v.name, err);
+		if (damaged && !err)
+			err = verify_unopened(&v, dir, id);
 		return err ? err : v.result;
 	}
 	err = table_keys(v.table, &v.keys);

@@ -61,6 +61,7 @@ static struct record record_of(size_t i)
 
 static void make_file(int dir, size_t count, struct buf *copy)
 {
+	struct gdbmfile_sums sums = { .bytes = 777, .crc = 0xabcd };
 	struct keys_builder builder = KEYS_BUILDER_EMPTY;
 	char bytes[STORE_KEY_MAX];
 
@@ -69,8 +70,9 @@ static void make_file(int dir, size_t count, struct buf *copy)
 
 		keys_builder_add(&builder, key_of(i, bytes), &record);
 	}
-	CU_ASSERT_EQUAL_FATAL(keys_builder_finish(&builder, id, 777, 0xabcd),
-			      ERR_OK);
+	buf_add_le32(&sums.blocks, 0xb10c);
+	CU_ASSERT_EQUAL_FATAL(keys_builder_finish(&builder, id, &sums), ERR_OK);
+	buf_release(&sums.blocks);
 	write_bytes(dir, buf_view(&builder.file));
 	if (copy)
 		buf_add_view(copy, buf_view(&builder.file));
@@ -110,6 +112,8 @@ static void entries_come_back_in_any_order(void)
 		CU_ASSERT_EQUAL(keys.gdbm_bytes, 777);
 		CU_ASSERT_EQUAL(keys.gdbm_crc, 0xabcd);
 		CU_ASSERT_EQUAL(keys_verify_offsets(&keys), ERR_OK);
+		CU_ASSERT_EQUAL_FATAL(keys_load_blocks(&keys), ERR_OK);
+		CU_ASSERT_EQUAL(keys_block_crc(&keys, 0), 0xb10c);
 		for (size_t i = 0; i < count; i++)
 			CU_ASSERT_TRUE(is_entry(&keys, i));
 		for (size_t i = count; i-- > 0;)
@@ -168,6 +172,8 @@ static enum err read_whole(int dir)
 	if (err)
 		return err;
 	err = keys_verify_offsets(&keys);
+	if (!err)
+		err = keys_load_blocks(&keys);
 	for (uint64_t i = 0; i < keys.count && !err; i++) {
 		struct view key;
 		struct record record;
@@ -224,12 +230,13 @@ static void an_entry_in_another_place_is_damage(void)
 	static const char *const names[] = { "aaa", "bbb", "ccc" };
 	int dir = open_dir();
 	struct keys_builder builder = KEYS_BUILDER_EMPTY;
+	struct gdbmfile_sums none = GDBMFILE_SUMS_EMPTY;
 	struct record record = { .revision = 1 };
 	char saved[43];
 
 	for (size_t i = 0; i < HARNESS_COUNT(names); i++)
 		keys_builder_add(&builder, view_of(names[i]), &record);
-	CU_ASSERT_EQUAL(keys_builder_finish(&builder, id, 0, 0), ERR_OK);
+	CU_ASSERT_EQUAL(keys_builder_finish(&builder, id, &none), ERR_OK);
 
 	char *entries = builder.file.data + 64;
 
@@ -264,7 +271,7 @@ static void another_format_is_told_from_damage(void)
 	struct buf bytes = BUF_EMPTY;
 
 	make_file(dir, 3, &bytes);
-	bytes.data[8] = 2;
+	bytes.data[8] = 1;
 	write_bytes(dir, buf_view(&bytes));
 	CU_ASSERT_EQUAL(read_whole(dir), ERR_FORMAT);
 	bytes.data[0] = 'L';

@@ -217,6 +217,72 @@ static void damage_to_what_was_on_disk_is_refused(void)
 	CU_ASSERT_EQUAL(try_open(), ERR_OK);
 }
 
+static void put_a_b_c_and_d_in_the_next_segment(struct store *store)
+{
+	put_a_b_c(store);
+	if (append_rotate((struct gdbm_store *)store))
+		_exit(1);
+	put_d_synced(store);
+}
+
+/* A segment is synced before the next one has a frame, be it a single one. */
+static void what_is_lost_before_another_segment_is_refused(void)
+{
+	crash_after(put_a_b_c_and_d_in_the_next_segment);
+	for (int i = 0; i < 4; i++) {
+		flip_byte("journal-00000001.log", frame_at(i) + 8);
+		CU_ASSERT_EQUAL(try_open(), ERR_DAMAGED);
+		flip_byte("journal-00000001.log", frame_at(i) + 8);
+	}
+	CU_ASSERT_EQUAL(try_open(), ERR_OK);
+}
+
+static void a_segment_of_another_length_is_refused(void)
+{
+	crash_after(put_a_b_c);
+	CU_ASSERT_EQUAL(truncate(file_of("journal-00000001.log"), 65535), 0);
+	CU_ASSERT_EQUAL(try_open(), ERR_DAMAGED);
+	CU_ASSERT_EQUAL(truncate(file_of("journal-00000001.log"), 65537), 0);
+	CU_ASSERT_EQUAL(try_open(), ERR_DAMAGED);
+	CU_ASSERT_EQUAL(truncate(file_of("journal-00000001.log"), 65536), 0);
+	CU_ASSERT_EQUAL(try_open(), ERR_OK);
+}
+
+static void open_and_die_at_a_sync(unsigned n)
+{
+	struct store_conf conf = contract_conf();
+	struct store *store;
+	const char *dir = harness_tmpdir(); /* the child's too */
+	pid_t pid = fork();
+	int status = 0;
+
+	CU_ASSERT_FATAL(dir && pid >= 0);
+	if (pid == 0) {
+		fault_arm(FAULT_SYNC, n, FAULT_KILL);
+		store_open(&conf, &store);
+		_exit(0);
+	}
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT(WIFSIGNALED(status));
+}
+
+/*
+ * Killed, started, killed in that start, and then the plug is pulled: what
+ * was never synced may be lost, and nothing may claim that it was on disk.
+ */
+static void a_recovery_says_that_it_synced_only_when_it_has(void)
+{
+	char zeros[64] = { 0 };
+	struct store *store;
+
+	crash_after(put_a_b_c_unsynced);
+	open_and_die_at_a_sync(1);
+	change_bytes("journal-00000001.log", frame_at(1), zeros, sizeof(zeros));
+	store = contract_open();
+	CU_ASSERT_EQUAL(contract_revision(store), 1);
+	contract_close(store);
+}
+
 /* Call `each` with the names of the data folder that begin so. */
 static int count_files(const char *prefix, char first[256])
 {
@@ -575,6 +641,9 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_torn_tail_is_cut_off_for_good),
 	HARNESS_TEST(what_follows_a_lost_frame_never_comes_back),
 	HARNESS_TEST(damage_to_what_was_on_disk_is_refused),
+	HARNESS_TEST(what_is_lost_before_another_segment_is_refused),
+	HARNESS_TEST(a_segment_of_another_length_is_refused),
+	HARNESS_TEST(a_recovery_says_that_it_synced_only_when_it_has),
 	HARNESS_TEST(a_missing_table_is_refused),
 	HARNESS_TEST(a_table_that_was_cut_is_refused),
 	HARNESS_TEST(a_missing_keys_file_is_made_anew),

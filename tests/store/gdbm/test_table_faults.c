@@ -155,7 +155,7 @@ static void keys_are_restored_whole_or_not_at_all(void)
 
 			unlinkat(dir, MADE_KEYS, 0);
 			fault_arm(cases[i].fault, n, cases[i].errnum);
-			err = table_restore_keys(dir, made_first);
+			err = table_restore_keys(dir, made_first, KEYS);
 			if (!fault_disarm()) {
 				CU_ASSERT_EQUAL(err, ERR_OK);
 				break;

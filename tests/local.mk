@@ -39,7 +39,13 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/store/contract_snapshot.c \
 	%D%/store/gdbm/made.c \
 	%D%/store/gdbm/made.h \
-	%D%/store/model.c
+	%D%/store/model.c \
+	%D%/torture/kept.c \
+	%D%/torture/kept.h \
+	%D%/torture/lived.c \
+	%D%/torture/lived.h \
+	%D%/torture/seen.c \
+	%D%/torture/seen.h
 
 # Each is made of the one .c file of its name, unless it says otherwise below,
 # and linked with LDADD.
@@ -117,6 +123,7 @@ unit_tests = \
 	%D%/api/test_transfer \
 	%D%/api/test_txn \
 	%D%/api/test_watch \
+	%D%/torture/test_damage \
 	%D%/torture/test_faults \
 	%D%/test_child \
 	%D%/test_harness \
@@ -289,7 +296,8 @@ endif
 
 # The long forms, minutes each; not part of make check.
 .PHONY: torture
-torture: all %D%/torture/test_faults
+torture: all %D%/torture/test_damage %D%/torture/test_faults
+	LIBRAPI_TORTURE=1 %D%/torture/test_damage
 	LIBRAPI_TORTURE=1 %D%/torture/test_faults
 
 # make bench: not part of make check, and not built by make all.

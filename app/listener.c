@@ -21,8 +21,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* What lighttpd asks for itself by default; more than connections it opens. */
-#define BACKLOG     1024
+/* Requests that may wait for a worker, as in lighttpd/spawn.conf. */
+#define BACKLOG     4096
 #define UNIX_PREFIX "unix:"
 
 /* How long workers may outlive their supervisor, and how often to look. */

@@ -186,6 +186,7 @@ LDADD = %D%/libfuzz.a %D%/libtests.a app/liblibrapi.a \
 	$(FUZZER_LIBS)
 
 end_to_end_tests = \
+	%D%/e2e/test_abuse.py \
 	%D%/e2e/test_access.py \
 	%D%/e2e/test_checkpoint.py \
 	%D%/e2e/test_cli.py \
@@ -199,6 +200,7 @@ end_to_end_tests = \
 	%D%/e2e/test_listing.py \
 	%D%/e2e/test_manual.py \
 	%D%/e2e/test_metrics.py \
+	%D%/e2e/test_misspoken.py \
 	%D%/e2e/test_notify.py \
 	%D%/e2e/test_roles.py \
 	%D%/e2e/test_patch.py \
@@ -206,6 +208,7 @@ end_to_end_tests = \
 	%D%/e2e/test_seed.py \
 	%D%/e2e/test_signals.py \
 	%D%/e2e/test_start.py \
+	%D%/e2e/test_stopped.py \
 	%D%/e2e/test_tls.py \
 	%D%/e2e/test_transfer.py \
 	%D%/e2e/test_txn.py \
@@ -240,9 +243,11 @@ python_helpers = \
 	%D%/container/container.py \
 	%D%/kube/kube.py \
 	%D%/browser/swagger_ui.py \
+	%D%/e2e/abuse.py \
 	%D%/e2e/contract.py \
 	%D%/e2e/librapi.py \
 	%D%/e2e/metrics.py \
+	%D%/e2e/vitals.py \
 	%D%/fuzz/run.py \
 	%D%/fuzz/seeds.py \
 	%D%/lint/lint.py \
@@ -299,6 +304,10 @@ endif
 torture: all %D%/torture/test_damage %D%/torture/test_faults
 	LIBRAPI_TORTURE=1 %D%/torture/test_damage
 	LIBRAPI_TORTURE=1 %D%/torture/test_faults
+	$(AM_TESTS_ENVIRONMENT) for test in abuse misspoken; do \
+		LIBRAPI_TORTURE=1 $(PYTHON) \
+			$(srcdir)/%D%/e2e/test_$$test.py || exit 1; \
+	done
 
 # make bench: not part of make check, and not built by make all.
 bench_programs = %D%/bench/null %D%/bench/store_alone

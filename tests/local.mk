@@ -213,6 +213,8 @@ end_to_end_tests = \
 	%D%/e2e/test_transfer.py \
 	%D%/e2e/test_txn.py \
 	%D%/e2e/test_watch.py \
+	%D%/linear/test_checker.py \
+	%D%/linear/test_linear.py \
 	%D%/kube/test_settings.py
 # Looks at what all of those have exercised.
 contract_test = %D%/e2e/test_contract.py
@@ -250,6 +252,11 @@ python_helpers = \
 	%D%/e2e/vitals.py \
 	%D%/fuzz/run.py \
 	%D%/fuzz/seeds.py \
+	%D%/linear/checker.py \
+	%D%/linear/clients.py \
+	%D%/linear/faults.py \
+	%D%/linear/history.py \
+	%D%/linear/shrink.py \
 	%D%/lint/lint.py \
 	%D%/mutants/run.py
 
@@ -304,10 +311,16 @@ endif
 torture: all %D%/torture/test_damage %D%/torture/test_faults
 	LIBRAPI_TORTURE=1 %D%/torture/test_damage
 	LIBRAPI_TORTURE=1 %D%/torture/test_faults
-	$(AM_TESTS_ENVIRONMENT) for test in abuse misspoken; do \
-		LIBRAPI_TORTURE=1 $(PYTHON) \
-			$(srcdir)/%D%/e2e/test_$$test.py || exit 1; \
+	$(AM_TESTS_ENVIRONMENT) \
+	for test in e2e/test_abuse e2e/test_misspoken linear/test_linear; do \
+		LIBRAPI_TORTURE=1 $(PYTHON) $(srcdir)/%D%/$$test.py || exit 1; \
 	done
+
+# Histories that have no order, kept by test_linear.py.
+clean-local: clean-linear
+.PHONY: clean-linear
+clean-linear:
+	rm -f %D%/linear/history-*.jsonl
 
 # make bench: not part of make check, and not built by make all.
 bench_programs = %D%/bench/null %D%/bench/store_alone

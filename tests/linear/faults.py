@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""
+What happens to a service while clients talk to it: processes are killed, and
+stopped for a while, at any moment or, worse, while they hold a lock.  A worker
+that is in pwrite(2) has the journal's lock, one in fdatasync(2) that of the
+sync; which call a process is in is read from /proc.
+"""
+
+import os
+import platform
+import signal
+import time
+
+import librapi
+
+HOLDING = {"x86_64": {"18": "journal", "75": "sync"},
+           "aarch64": {"68": "journal", "83": "sync"}}
+LOOK_SECONDS = 0.1      # how long to look for somebody who holds a lock
+
+
+def lock_of(pid):
+    """The lock that a worker has, if it has one."""
+    try:
+        with open(f"/proc/{pid}/syscall", encoding="ascii") as f:
+            call = f.read().split(" ")[0]
+    except OSError:
+        return None
+    return HOLDING.get(platform.machine(), {}).get(call)
+
+
+class Faults:
+    def __init__(self, service, rng):
+        self.service = service
+        self.rng = rng
+        self.counts = {}
+        self.stopped = []       # (pid, when to let it go on)
+
+    def strike(self, pid, what, number):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        self.counts[what] = self.counts.get(what, 0) + 1
+        return True
+
+    def workers(self):
+        try:
+            return self.service.workers()
+        except (OSError, ValueError):
+            return []           # no supervisor just now
+
+    def holder(self):
+        """A worker that has a lock, and which; or any."""
+        deadline = time.monotonic() + LOOK_SECONDS
+        workers = self.workers()
+        while workers and time.monotonic() < deadline:
+            for pid in workers:
+                lock = lock_of(pid)
+                if lock:
+                    return pid, lock
+        return (self.rng.choice(workers), "nothing") if workers else (0, "")
+
+    def kill_worker(self):
+        workers = self.workers()
+        if workers:
+            self.strike(self.rng.choice(workers), "workers killed",
+                        signal.SIGKILL)
+
+    def kill_holder(self):
+        pid, lock = self.holder()
+        if pid:
+            self.strike(pid, f"holders of {lock} killed", signal.SIGKILL)
+
+    def stop_holder(self):
+        pid, lock = self.holder()
+        if pid and self.strike(pid, f"holders of {lock} stopped",
+                               signal.SIGSTOP):
+            self.stopped.append(
+                (pid, time.monotonic() + self.rng.uniform(0.02, 0.4)))
+
+    def kill_housekeeper(self):
+        try:
+            pids = self.service.children("housekeeper")
+        except (OSError, ValueError):
+            pids = []
+        for pid in pids:
+            self.strike(pid, "housekeepers killed", signal.SIGKILL)
+
+    def kill_supervisor(self):
+        try:
+            pid = self.service.supervisor()
+        except (OSError, ValueError):
+            return
+        self.strike(pid, "supervisors killed", signal.SIGKILL)
+
+    def let_go(self, everybody=False):
+        for pid, when in list(self.stopped):
+            if everybody or time.monotonic() >= when:
+                self.stopped.remove((pid, when))
+                try:
+                    os.kill(pid, signal.SIGCONT)
+                except ProcessLookupError:
+                    pass
+
+    def run(self, until):
+        """Strike every now and then until that moment."""
+        what = {Faults.kill_worker: 4, Faults.kill_holder: 5,
+                Faults.stop_holder: 8, Faults.kill_housekeeper: 2,
+                Faults.kill_supervisor: 0.7}
+        try:
+            while time.monotonic() < until:
+                self.let_go()
+                time.sleep(self.rng.uniform(0.02, 0.2))
+                self.rng.choices(list(what), list(what.values()))[0](self)
+        finally:
+            self.let_go(everybody=True)
+        librapi.wait_until(self.workers, "workers")
+        return self.counts

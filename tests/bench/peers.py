@@ -106,6 +106,9 @@ class Null(Librapi):
             [os.path.join(PROGRAMS, "null"), self.form,
              os.path.join(self.folder, "s"), str(self.count)])
 
+    def is_complete(self):
+        return True
+
     def fill(self, keys, size):
         pass
 

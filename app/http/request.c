@@ -220,10 +220,14 @@ static enum err split_target(struct request *request)
 
 void request_reset(struct request *request)
 {
-	struct buf body = request->body;
+	struct request next = {
+		.body = request->body,
+		.stock = request->stock,
+		.method = METHOD_OTHER,
+	};
 
-	buf_trim(&body, BODY_KEEP_BYTES);
-	*request = (struct request){ .body = body, .method = METHOD_OTHER };
+	buf_trim(&next.body, BODY_KEEP_BYTES);
+	*request = next;
 }
 
 void request_release(struct request *request)
@@ -256,7 +260,7 @@ enum err request_ready(struct request *request)
 	if (id_acceptable(request->x_request_id)) {
 		request->id = request->x_request_id;
 	} else {
-		random_uuid(request->made_id);
+		random_uuid(&request->stock, request->made_id);
 		request->id = view_of(request->made_id);
 	}
 	request->trace_id = trace_id_of(request->traceparent);

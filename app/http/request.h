@@ -78,6 +78,7 @@ struct request {
 	struct view trace_id;
 
 	char made_id[RANDOM_UUID_SIZE];
+	struct random_stock stock;
 };
 
 /* Ready for the next request; keeps the body's memory up to 64 KiB. */

@@ -39,11 +39,13 @@ static void numbers_do_not_repeat(void)
 
 static void a_uuid_has_version_and_variant(void)
 {
+	struct random_stock stock = { .left = 0 };
+
 	for (int i = 0; i < 100; i++) {
 		char uuid[RANDOM_UUID_SIZE], other[RANDOM_UUID_SIZE];
 
-		random_uuid(uuid);
-		random_uuid(other);
+		random_uuid(&stock, uuid);
+		random_uuid(&stock, other);
 		CU_ASSERT_EQUAL(strlen(uuid), 36);
 		CU_ASSERT_EQUAL(strspn(uuid, "0123456789abcdef-"), 36);
 		CU_ASSERT_EQUAL(uuid[8], '-');

@@ -35,6 +35,13 @@
 /* So often whoever makes the body is asked whether it shall go on. */
 #define CHECK_MS 1000
 
+/*
+ * A socket takes as much as this at once, before anything else was written to
+ * it, with the smallest buffer that there can be (socket(7), SO_SNDBUF: 4608
+ * bytes, of which unix_stream_sendmsg() puts half into one piece).
+ */
+#define SURE_BYTES 2048
+
 #define HEAD_KEEP_BYTES (16 << 10)
 #define DRAIN_BYTES     (16 << 10)
 
@@ -57,18 +64,12 @@ void exchange_drop(struct exchange *x, const char *why)
 	response_reset(&x->response);
 }
 
-static void set_timeouts(struct exchange *x, int fd, struct timeval timeout)
-{
-	x->timeout_us = (int64_t)timeout.tv_sec * 1000000 + timeout.tv_usec;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-}
-
 bool exchange_begin(struct exchange *x, int fd, struct timeval timeout)
 {
 	x->begun_us = clock_monotonic_us();
 	x->received = 0;
-	set_timeouts(x, fd, timeout);
+	x->timeout = timeout;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	request_reset(&x->request);
 	response_reset(&x->response);
 	FCGX_InitRequest(&x->fcgi, -1, 0);
@@ -101,7 +102,9 @@ bool exchange_begin(struct exchange *x, int fd, struct timeval timeout)
  */
 static bool read_end(struct exchange *x)
 {
-	int64_t until_us = clock_monotonic_us() + x->timeout_us;
+	int64_t until_us = clock_monotonic_us() +
+			   (int64_t)x->timeout.tv_sec * 1000000 +
+			   x->timeout.tv_usec;
 	char piece[DRAIN_BYTES];
 
 	while (FCGX_GetStr(piece, sizeof(piece), x->fcgi.in) > 0)
@@ -290,18 +293,28 @@ static void count_answer(const struct exchange *x, int64_t took_us)
 	metrics_count(x->metrics, &answer);
 }
 
+/* How long the peer may take nothing, where it may have to take something. */
+static void bound_sending(const struct exchange *x, size_t head_size)
+{
+	struct timeval timeout = x->timeout;
+
+	if (response_streams(&x->response))
+		timeout = (struct timeval){ .tv_sec = STREAM_TIMEOUT_S };
+	else if (head_size + response_body(&x->response).size <= SURE_BYTES)
+		return;
+	setsockopt(x->fcgi.ipcFd, SOL_SOCKET, SO_SNDTIMEO, &timeout,
+		   sizeof(timeout));
+}
+
 /* The body, held or made in pieces.  False when its end must not be told. */
 static bool put_body(struct exchange *x)
 {
 	const struct sink sink = { put_patiently, x };
-	const struct timeval timeout = { .tv_sec = STREAM_TIMEOUT_S };
 
 	if (!response_streams(&x->response)) {
 		put(x, response_body(&x->response));
 		return true;
 	}
-	setsockopt(x->fcgi.ipcFd, SOL_SOCKET, SO_SNDTIMEO, &timeout,
-		   sizeof(timeout));
 	x->checked_ms = clock_monotonic_ms();
 	return !x->response.stream(x->response.stream_arg, &sink);
 }
@@ -316,6 +329,7 @@ void exchange_finish(struct exchange *x, struct buf *head)
 		exchange_drop(x, "no memory for the answer");
 		return;
 	}
+	bound_sending(x, head->size);
 	put(x, buf_view(head));
 	x->sent = 0;
 	if (!put_body(x)) {

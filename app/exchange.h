@@ -26,7 +26,7 @@ struct exchange {
 	uint64_t received;       /* of the request's body */
 	struct metrics *metrics; /* where it is counted, or NULL */
 	int64_t checked_ms;      /* response.stream_check, last */
-	int64_t timeout_us;      /* for the peer to send or take some bytes */
+	struct timeval timeout;  /* for the peer to send or take some bytes */
 };
 
 /* Once in a process.  ERR_SYSTEM, logged. */

@@ -30,6 +30,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/import_bolt.h \
 	%D%/listener.c \
 	%D%/listener.h \
+	%D%/pace.c \
+	%D%/pace.h \
 	%D%/service.c \
 	%D%/service.h \
 	%D%/stream.c \

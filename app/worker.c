@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "exchange.h"
+#include "pace.h"
 
 /* A round that has lasted so long, or holds so much, takes no more. */
 #define ROUND_US         3000
@@ -61,6 +62,7 @@ struct worker {
 	size_t taken; /* in this round */
 	size_t body_bytes;
 	int64_t round_us; /* when the round began */
+	struct pace pace;
 };
 
 /* Have the request answered; false when no end of it came. */
@@ -296,9 +298,11 @@ static int run(const struct service *service, const int *listen_fds,
 
 	if (err)
 		goto out;
+	pace_init(&w.pace);
 	while (!w.leaving) {
 		wait_for_work(&w);
 		work_a_round(&w);
+		pace_round(&w.pace, w.taken);
 	}
 	work_last_rounds(&w);
 out:

@@ -128,6 +128,7 @@ unit_tests = \
 	%D%/test_child \
 	%D%/test_harness \
 	%D%/test_listener \
+	%D%/test_pace \
 	%D%/test_stream \
 	%D%/test_watcher \
 	%D%/test_worker

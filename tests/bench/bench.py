@@ -6,7 +6,8 @@ run.  Peers are started together and measured in turns; whoever has no turn
 is stopped (SIGSTOP).  Numbers are medians of rounds, and ratios are within
 the run: figures of two runs say little about each other.
 
-    bench.py [--quick] [--out FOLDER] [--peers NAME,...] [--only PART,...]
+    bench.py [--quick] [--rounds N] [--out FOLDER] [--peers NAME,...]
+             [--only PART,...]
 
 Parts: points, special.  FOLDER gets results.json, report.md and the plots.
 """
@@ -202,6 +203,7 @@ def save(bench, out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--out", default="bench")
     parser.add_argument("--peers", default="")
     parser.add_argument("--only", default="points,special")
@@ -213,7 +215,9 @@ def main():
     base = tempfile.mkdtemp(prefix="librapi-bench-")
     names = [name for name in options.peers.split(",") if name]
     chosen, skipped = choose(names)
-    bench = Bench(QUICK if options.quick else FULL, chosen, base)
+    plan = QUICK if options.quick else FULL
+    plan = dataclasses.replace(plan, rounds=options.rounds or plan.rounds)
+    bench = Bench(plan, chosen, base)
     bench.skipped = skipped
     bench.machine = machine()
     begun = time.monotonic()

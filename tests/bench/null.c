@@ -5,13 +5,16 @@
  *
  *   null plain SOCKET PROCESSES   FCGX_Accept_r and FCGX_Finish_r, as in the
  *                                 examples that come with libfcgi
- *   null best SOCKET PROCESSES    accept by itself, and close plainly
+ *   null best SOCKET PROCESSES    accept by itself, close plainly, and let
+ *                                 lighttpd go first
  *
  * The best form spares libfcgi's poll before the first read, and its shutdown
- * and drain at the end: see app/worker.c for what that relies on.  Both read
- * the body of a request to its end.
+ * and drain at the end: see app/exchange.c for what that relies on.  It runs
+ * under SCHED_BATCH, see app/pace.h.  Both read the body of a request to its
+ * end.
  */
 #include <fcgiapp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +53,10 @@ static void serve_plainly(int listen_fd)
 
 static void serve_best(int listen_fd)
 {
+	const struct sched_param param = { .sched_priority = 0 };
+
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		sched_setscheduler(0, SCHED_BATCH, &param);
 	for (;;) {
 		FCGX_Request request;
 		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);

@@ -124,9 +124,9 @@ class Linear(librapi.TestCase):
               f"{counts}; checked in {time.monotonic() - begun:.1f} s",
               flush=True)
         self.assertGreater(outcomes["ok"], 100)
-        self.assertGreater(outcomes["refused"], 10)
-        self.assertGreater(outcomes["unknown"], 0)
-        self.assertGreater(counts["checkpoints"], 0, "no checkpoint")
+        self.assertGreater(outcomes["refused"], 0)
+        self.assertGreater(counts.pop("checkpoints"), 0, "no checkpoint")
+        self.assertGreater(sum(counts.values()), 0, "nothing befell it")
         return len(operations)
 
     def test_what_clients_were_told_has_an_order_whatever_happens(self):

@@ -259,7 +259,8 @@ python_helpers = \
 	%D%/linear/history.py \
 	%D%/linear/shrink.py \
 	%D%/lint/lint.py \
-	%D%/mutants/run.py
+	%D%/mutants/run.py \
+	%D%/prometheus/scrape.py
 
 dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests) $(contract_test)
 EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests) %D%/host/bare_host \

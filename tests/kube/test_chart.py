@@ -37,6 +37,12 @@ MATRIX = [
     {"podDisruptionBudget.enabled": "true"},
     {"serviceMonitor.enabled": "true", "serviceMonitor.labels.team": "a"},
     {"serviceMonitor.enabled": "true", "access.enabled": "false"},
+    {"serviceMonitor.enabled": "true", "settings.metrics-open": "true",
+     "serviceMonitor.scrapeTimeout": "5s",
+     "serviceMonitor.relabelings[0].targetLabel": "team",
+     "serviceMonitor.relabelings[0].replacement": "a",
+     "serviceMonitor.metricRelabelings[0].action": "drop",
+     "serviceMonitor.metricRelabelings[0].sourceLabels[0]": "le"},
     {"backup.enabled": "true"},
     {"backup.enabled": "true", "backup.existingClaim": "mine",
      "access.existingSecret": "tokens", "backup.storageClass": "slow"},
@@ -66,6 +72,9 @@ REFUSED = [
     ({"ingress.host": "Not A Host"}, "ingress.host"),
     ({"backup.schedule": "daily"}, "backup.schedule"),
     ({"backup.keep": 0}, "backup.keep"),
+    ({"serviceMonitor.interval": "often"}, "serviceMonitor.interval"),
+    ({"serviceMonitor.scrapeTimeout": "soon"},
+     "serviceMonitor.scrapeTimeout"),
 ]
 
 # What helm adds, and what only an upgrade or an uninstallation needs.
@@ -180,8 +189,40 @@ class Chart(librapi.TestCase):
         token, tokens = (base64.b64decode(secret["data"][name])
                          for name in ("token", "tokens"))
         self.assertGreaterEqual(len(token), 43)
-        self.assertEqual(tokens.decode().split(),
-                         [hashlib.sha256(token).hexdigest(), "admin"])
+        self.assertEqual(tokens.decode().splitlines()[0],
+                         hashlib.sha256(token).hexdigest() + " admin")
+
+    def monitor(self, **values):
+        docs = kube.by_kind(kube.documents(kube.template(*kube.sets(
+            {"serviceMonitor.enabled": "true", **values})).stdout))
+        return docs["ServiceMonitor", "librapi"]["spec"], docs
+
+    def test_prometheus_finds_the_service(self):
+        spec, docs = self.monitor()
+        service = docs["Service", "librapi"]
+        self.assertLessEqual(spec["selector"]["matchLabels"].items(),
+                             service["metadata"]["labels"].items())
+        endpoint, = spec["endpoints"]
+        self.assertEqual(endpoint["path"], "/metrics")
+        self.assertIn(endpoint["port"],
+                      [port["name"] for port in service["spec"]["ports"]])
+
+    def test_prometheus_has_a_token_that_sees_no_key(self):
+        spec, docs = self.monitor()
+        authorization = spec["endpoints"][0]["authorization"]
+        self.assertEqual(authorization["type"], "Bearer")
+        data = docs["Secret", authorization["credentials"]["name"]]["data"]
+        token = base64.b64decode(data[authorization["credentials"]["key"]])
+        line = hashlib.sha256(token).hexdigest() + " read prometheus/"
+        self.assertEqual(
+            base64.b64decode(data["tokens"]).decode().splitlines()[1:],
+            [line])
+
+    def test_or_none_where_none_is_asked_for(self):
+        for values in ({"access.enabled": "false"},
+                       {"settings.metrics-open": "true"}):
+            spec, _ = self.monitor(**values)
+            self.assertNotIn("authorization", spec["endpoints"][0])
 
     def test_settings_arrive_as_they_are_written(self):
         self.assertEqual(

@@ -7,6 +7,7 @@ the Kubernetes API as far as helm uses it, and makes nothing run.
 """
 
 import base64
+import hashlib
 import http.server
 import json
 import os
@@ -169,6 +170,21 @@ class Secret(librapi.TestCase):
         left = self.cluster.objects[SECRETS + "/librapi"]
         self.cluster.objects = dict(discovery(), **{SECRETS + "/librapi": left})
         self.assertEqual(self.upgrade(), first)
+
+    def test_a_secret_without_a_token_for_prometheus_is_given_one(self):
+        data = self.upgrade()
+        del data["metrics"]
+        tokens = base64.b64decode(data["tokens"]).split(b"\n")[0]
+        for kept in (tokens, tokens + b"\n"):
+            data["tokens"] = base64.b64encode(kept).decode()
+            self.cluster.objects[SECRETS + "/librapi"]["data"] = dict(data)
+            new = self.upgrade()
+            self.assertEqual(new["token"], data["token"])
+            line = hashlib.sha256(base64.b64decode(new["metrics"]))
+            self.assertEqual(
+                base64.b64decode(new["tokens"]).decode(),
+                f"{tokens.decode()}\n"
+                f"{line.hexdigest()} read prometheus/\n")
 
     def test_each_installation_has_a_token_of_its_own(self):
         first = self.upgrade()

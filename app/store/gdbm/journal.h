@@ -45,7 +45,9 @@
  * damage.
  *
  * An `end` frame seals a segment: the next one continues.  It bears the
- * revision of the frame before it.
+ * revision of the frame before it.  A next one without frames whose head says
+ * another first revision was made for revisions that a crash took away; it is
+ * the last, and recovery puts another in its place.
  */
 #ifndef STORE_GDBM_JOURNAL_H
 #define STORE_GDBM_JOURNAL_H

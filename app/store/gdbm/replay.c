@@ -117,6 +117,35 @@ static enum err read_frames(struct replay *replay,
 	return judge_tail(replay, reader, at, torn);
 }
 
+/*
+ * A segment that does not go on where the sealed one before it ends.  An empty
+ * one was made when revisions that a crash then took away were the newest, and
+ * recovery had sealed what was left, but had not replaced it yet: as after a
+ * torn tail, nothing may follow it.  A frame in it is damage.
+ */
+static enum err judge_leap(struct replay *replay, struct journal_reader *reader,
+			   struct torn *torn)
+{
+	const struct journal_head *head = &reader->head;
+	struct journal_frame frame;
+	struct view body;
+	bool valid;
+	enum err err = journal_read_frame(reader, JOURNAL_HEAD_SIZE, &frame,
+					  &body, &valid);
+
+	if (err)
+		return err;
+	if (valid)
+		return damaged(replay, head->number,
+			       "begins at revision %" PRIu64
+			       ", but revision %" PRIu64
+			       " comes next; restore the data directory from "
+			       "a backup",
+			       head->first_revision, replay->revision + 1);
+	*torn = (struct torn){ head->number, JOURNAL_HEAD_SIZE };
+	return ERR_OK;
+}
+
 static enum err read_segment(struct replay *replay, uint64_t number,
 			     struct torn *torn)
 {
@@ -133,15 +162,6 @@ static enum err read_segment(struct replay *replay, uint64_t number,
 			       "the data directory from a backup");
 	if (err)
 		return err;
-	if (!torn->number && head.first_revision != replay->revision + 1) {
-		err = damaged(replay, number,
-			      "begins at revision %" PRIu64
-			      ", but revision %" PRIu64
-			      " comes next; restore the data directory from "
-			      "a backup",
-			      head.first_revision, replay->revision + 1);
-		goto out;
-	}
 	err = journal_reader_init(&reader, fd, name, &head);
 	/* Allocated and synced before it had its name, and cut only when no
 	 * MANIFEST names it any more. */
@@ -154,11 +174,13 @@ static enum err read_segment(struct replay *replay, uint64_t number,
 			reader.file_size < head.capacity ? reader.file_size
 							 : head.capacity,
 			reader.file_size, head.capacity);
+	if (!err && !torn->number &&
+	    head.first_revision != replay->revision + 1)
+		err = judge_leap(replay, &reader, torn);
 	if (!err && replay->segment)
 		err = replay->segment(replay->arg, &head);
 	if (!err)
 		err = read_frames(replay, &reader, torn);
-out:
 	journal_reader_release(&reader);
 	file_close(&fd, name);
 	return err;

@@ -206,6 +206,65 @@ static void what_follows_a_lost_frame_never_comes_back(void)
 	contract_close(store);
 }
 
+static void recover(struct store *store)
+{
+	(void)store;
+}
+
+/* Segment 2, to begin at `revision`; with a frame of it, or without. */
+static void put_second_segment(uint64_t revision, bool with_frame)
+{
+	struct journal_frame frame = { .kind = JOURNAL_COMMIT,
+				       .op_count = 1,
+				       .revision = revision,
+				       .position = JOURNAL_HEAD_SIZE };
+	int dir = open(harness_path("data"), O_RDONLY | O_DIRECTORY);
+	struct buf bytes = BUF_EMPTY;
+	struct journal_head head;
+	int fd = -1;
+
+	CU_ASSERT_EQUAL_FATAL(
+		journal_create(dir, 2, revision, 65536, &head, &fd), ERR_OK);
+	journal_build_begin(&bytes);
+	journal_build_op(&bytes, STORE_DELETE, view_of("a"), NULL);
+	journal_build_end(&bytes, &head, &frame);
+	if (with_frame)
+		CU_ASSERT_EQUAL(
+			pwrite(fd, bytes.data, bytes.size, JOURNAL_HEAD_SIZE),
+			(ssize_t)bytes.size);
+	buf_release(&bytes);
+	close(fd);
+	close(dir);
+}
+
+/*
+ * A segment was made for revision 6 when a power cut took 4 and 5 away, and
+ * the next one came when recovery had sealed what was left, no more.
+ */
+static void an_empty_segment_for_what_was_lost_is_replaced(void)
+{
+	struct store *store;
+
+	crash_after(put_a_b_c);
+	crash_after(recover);
+	put_second_segment(6, false);
+	CU_ASSERT_EQUAL_FATAL(try_open(), ERR_OK);
+	crash_after(put_d_synced);
+	store = contract_open();
+	CU_ASSERT_EQUAL(contract_revision(store), 4);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "c"), "value");
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "d"), "later");
+	contract_close(store);
+}
+
+static void a_segment_whose_forerunners_are_missing_is_refused(void)
+{
+	crash_after(put_a_b_c);
+	crash_after(recover);
+	put_second_segment(6, true);
+	CU_ASSERT_EQUAL(try_open(), ERR_DAMAGED);
+}
+
 static void damage_to_what_was_on_disk_is_refused(void)
 {
 	crash_after(put_a_b_c);
@@ -640,6 +699,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_was_synced_survives_a_crash),
 	HARNESS_TEST(a_torn_tail_is_cut_off_for_good),
 	HARNESS_TEST(what_follows_a_lost_frame_never_comes_back),
+	HARNESS_TEST(an_empty_segment_for_what_was_lost_is_replaced),
+	HARNESS_TEST(a_segment_whose_forerunners_are_missing_is_refused),
 	HARNESS_TEST(damage_to_what_was_on_disk_is_refused),
 	HARNESS_TEST(what_is_lost_before_another_segment_is_refused),
 	HARNESS_TEST(a_segment_of_another_length_is_refused),

@@ -7,7 +7,6 @@
 #undef _FORTIFY_SOURCE /* its inline functions have the same names */
 #include "fault.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,6 +19,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
+
+#include "next.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -63,13 +64,6 @@ static size_t part(enum fault fault, size_t size)
 		return 0;
 	return armed.struck && !before && size > 1 ? size / 2 : size;
 }
-
-/* POSIX lets a function be found as an object; ISO C lacks the cast. */
-#define NEXT(function)                                                         \
-	static __typeof__(function) *next;                                     \
-                                                                               \
-	if (!next)                                                             \
-	*(void **)&next = dlsym(RTLD_NEXT, #function)
 
 #ifndef FAULT_SANITIZED
 

@@ -123,6 +123,7 @@ unit_tests = \
 	%D%/api/test_transfer \
 	%D%/api/test_txn \
 	%D%/api/test_watch \
+	%D%/torture/test_cuts \
 	%D%/torture/test_damage \
 	%D%/torture/test_faults \
 	%D%/test_child \
@@ -135,52 +136,64 @@ unit_tests = \
 
 %C%_base_test_arena_SOURCES = \
 	%D%/base/test_arena.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_base_test_base64_SOURCES = \
 	%D%/base/test_base64.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_base_test_buf_SOURCES = \
 	%D%/base/test_buf.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_base_test_conf_SOURCES = \
 	%D%/base/test_conf.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_base_test_file_SOURCES = \
 	%D%/base/test_file.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_base_test_folder_SOURCES = \
 	%D%/base/test_folder.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_http_test_merge_patch_SOURCES = \
 	%D%/http/test_merge_patch.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_test_memory_faults_SOURCES = \
 	%D%/store/test_memory_faults.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_gdbm_test_recovery_SOURCES = \
 	%D%/store/gdbm/test_recovery.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_gdbm_test_retain_SOURCES = \
 	%D%/store/gdbm/test_retain.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_gdbm_test_snapshot_SOURCES = \
 	%D%/store/gdbm/test_snapshot.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_gdbm_test_table_faults_SOURCES = \
 	%D%/store/gdbm/test_table_faults.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_api_test_transfer_SOURCES = \
 	%D%/api/test_transfer.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_api_test_watch_SOURCES = \
 	%D%/api/test_watch.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_torture_test_cuts_SOURCES = \
+	%D%/torture/compare.c \
+	%D%/torture/dice.h \
+	%D%/torture/disk.c \
+	%D%/torture/disk.h \
+	%D%/torture/ledger.c \
+	%D%/torture/ledger.h \
+	%D%/torture/operation.h \
+	%D%/torture/test_cuts.c \
+	%D%/torture/trace.c \
+	%D%/torture/trace.h \
+	%D%/next.h
 %C%_torture_test_faults_SOURCES = \
 	%D%/torture/test_faults.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_api_test_memory_SOURCES = \
 	%D%/api/test_memory.c \
-	%D%/fault.c %D%/fault.h
+	%D%/fault.c %D%/fault.h %D%/next.h
 
 LDADD = %D%/libfuzz.a %D%/libtests.a app/liblibrapi.a \
 	$(CUNIT_LIBS) $(FCGI_LIBS) $(JSON_C_LIBS) $(GDBM_LIBS) $(NETTLE_LIBS) \
@@ -260,7 +273,8 @@ python_helpers = \
 	%D%/linear/shrink.py \
 	%D%/lint/lint.py \
 	%D%/mutants/run.py \
-	%D%/prometheus/scrape.py
+	%D%/prometheus/scrape.py \
+	%D%/torture/power_cuts.py
 
 dist_check_SCRIPTS = $(lint_tests) $(end_to_end_tests) $(contract_test)
 EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests) %D%/host/bare_host \
@@ -308,11 +322,30 @@ check-local:
 	@exit 1
 endif
 
+# Power cuts on real file systems, for root.
+EXTRA_PROGRAMS = %D%/torture/plug
+CLEANFILES += %D%/torture/plug
+%C%_torture_plug_SOURCES = \
+	%D%/torture/compare.c \
+	%D%/torture/ledger.c \
+	%D%/torture/plug.c
+%C%_torture_plug_LDADD = app/liblibrapi.a $(GDBM_LIBS) $(JSON_C_LIBS)
+run_power_cuts = $(AM_TESTS_ENVIRONMENT) \
+	$(PYTHON) $(srcdir)/%D%/torture/power_cuts.py
+CUTS = 102
+
+.PHONY: power-cuts
+power-cuts: %D%/torture/plug
+	$(run_power_cuts) --cuts=$(CUTS)
+
 # The long forms, minutes each; not part of make check.
 .PHONY: torture
-torture: all %D%/torture/test_damage %D%/torture/test_faults
+torture: all %D%/torture/plug %D%/torture/test_cuts %D%/torture/test_damage \
+		%D%/torture/test_faults
 	LIBRAPI_TORTURE=1 %D%/torture/test_damage
 	LIBRAPI_TORTURE=1 %D%/torture/test_faults
+	LIBRAPI_TORTURE=1 %D%/torture/test_cuts
+	[ "$$(id -u)" != 0 ] || $(run_power_cuts) --cuts=1000
 	$(AM_TESTS_ENVIRONMENT) \
 	for test in e2e/test_abuse e2e/test_misspoken linear/test_linear; do \
 		LIBRAPI_TORTURE=1 $(PYTHON) $(srcdir)/%D%/$$test.py || exit 1; \
@@ -326,7 +359,7 @@ clean-linear:
 
 # make bench: not part of make check, and not built by make all.
 bench_programs = %D%/bench/null %D%/bench/store_alone
-EXTRA_PROGRAMS = $(bench_programs)
+EXTRA_PROGRAMS += $(bench_programs)
 %C%_bench_null_SOURCES = %D%/bench/null.c
 %C%_bench_null_LDADD = $(FCGI_LIBS)
 %C%_bench_store_alone_SOURCES = %D%/bench/store_alone.c

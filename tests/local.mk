@@ -205,6 +205,7 @@ end_to_end_tests = \
 	%D%/e2e/test_checkpoint.py \
 	%D%/e2e/test_cli.py \
 	%D%/e2e/test_concurrency.py \
+	%D%/e2e/test_cors.py \
 	%D%/e2e/test_docs.py \
 	%D%/e2e/test_errors.py \
 	%D%/e2e/test_http.py \
@@ -217,6 +218,7 @@ end_to_end_tests = \
 	%D%/e2e/test_misspoken.py \
 	%D%/e2e/test_notify.py \
 	%D%/e2e/test_roles.py \
+	%D%/e2e/test_routes.py \
 	%D%/e2e/test_patch.py \
 	%D%/e2e/test_properties.py \
 	%D%/e2e/test_seed.py \

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The setting cors-origin names one origin or is "*"; empty, nothing is said
- * and browsers keep to the same origin.  A preflight is granted whatever
- * request fields it asks for: the origin is what decides.
+ * The setting cors-origin lists origins or is "*"; for any other, nothing is
+ * said, and browsers keep to the same origin.  A preflight is granted whatever
+ * request fields it asks for, Authorization among them: the origin is what
+ * decides.
  */
 #include "api/cors.h"
 
 #include <string.h>
 
 #define MAX_AGE_S "600"
+#define ANY       "*"
 
 static bool is_field_list(struct view names)
 {
@@ -23,16 +25,34 @@ static bool is_field_list(struct view names)
 	return names.size > 0;
 }
 
+/* Whether a page of the request's origin may read the answer. */
+static bool is_allowed(const struct call *call)
+{
+	struct view origin = call->request->origin;
+	struct view list = view_of(call->api->conf->cors_origin);
+
+	if (view_equal_string(list, ANY))
+		return true;
+	while (list.data && list.size && origin.size)
+		if (view_equal(view_cut(list, ',', &list), origin))
+			return true;
+	return false;
+}
+
 void cors_answer(struct call *call)
 {
 	struct response *response = call->response;
-	struct view origin = view_of(call->api->conf->cors_origin);
+	struct view list = view_of(call->api->conf->cors_origin);
+	bool any = view_equal_string(list, ANY);
 
-	if (!origin.size)
+	if (!list.size)
 		return;
-	response_field(response, "Access-Control-Allow-Origin", origin);
-	if (!view_equal_string(origin, "*"))
+	if (!any)
 		response_field(response, "Vary", VIEW_LITERAL("Origin"));
+	if (!is_allowed(call))
+		return;
+	response_field(response, "Access-Control-Allow-Origin",
+		       any ? list : call->request->origin);
 	response_field(response, "Access-Control-Expose-Headers",
 		       VIEW_LITERAL("ETag, Link, Location, Librapi-Expires, "
 				    "Allow, Accept-Patch, Retry-After, "
@@ -44,8 +64,7 @@ void cors_preflight(struct call *call, const char *allow)
 	const struct request *request = call->request;
 	struct response *response = call->response;
 
-	if (!call->api->conf->cors_origin[0] ||
-	    !request->access_control_request_method.data)
+	if (!is_allowed(call) || !request->access_control_request_method.data)
 		return;
 	response_field(response, "Access-Control-Allow-Methods",
 		       view_of(allow));

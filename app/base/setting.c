@@ -282,11 +282,12 @@ const struct setting settings[SETTING_COUNT] = {
 	},
 	{
 		.name = "cors-origin",
-		.type = SETTING_HEADER,
+		.type = SETTING_ORIGINS,
 		MEMBER(cors_origin),
 		.initial = "*",
-		.about = "Access-Control-Allow-Origin of every answer; when "
-			 "empty, pages of other origins can't read them",
+		.about = "Origins whose pages may read answers "
+			 "(Access-Control-Allow-Origin); * is all of them, "
+			 "empty none",
 	},
 	{
 		.name = "token-file",
@@ -381,10 +382,29 @@ static bool is_socket(const char *text)
 	       strlen(path) <= SETTING_SOCKET_PATH_MAX && !has_control(text);
 }
 
-static bool is_header(const char *text)
+/* As browsers send it: in lower case, and nothing behind host and port. */
+static bool is_origin(struct view text)
 {
-	for (const char *at = text; *at; at++)
-		if (*at <= ' ' || *at > '~')
+	const char *p = text.data;
+	const char *host = text.size ? memmem(p, text.size, "://", 3) : NULL;
+
+	if (!host || host == p || host + 3 == p + text.size)
+		return false;
+	for (const char *at = p; at < p + text.size; at++)
+		if (*at <= ' ' || *at > '~' || (*at >= 'A' && *at <= 'Z') ||
+		    (strchr("*/?#@", *at) && at != host + 1 && at != host + 2))
+			return false;
+	return true;
+}
+
+static bool is_origins(const char *text)
+{
+	struct view rest = view_of(text);
+
+	if (!*text || !strcmp(text, "*"))
+		return true;
+	while (rest.data)
+		if (!is_origin(view_cut(rest, ',', &rest)))
 			return false;
 	return true;
 }
@@ -400,8 +420,8 @@ static bool text_allowed(const struct setting *setting, const char *text)
 		return !has_control(text);
 	case SETTING_SOCKET:
 		return is_socket(text);
-	case SETTING_HEADER:
-		return is_header(text);
+	case SETTING_ORIGINS:
+		return is_origins(text);
 	default:
 		return false;
 	}
@@ -462,9 +482,9 @@ void setting_allowed(const struct setting *setting, struct buf *out)
 		buf_addf(out, "empty or unix:/path of at most %d bytes",
 			 SETTING_SOCKET_PATH_MAX);
 		break;
-	case SETTING_HEADER:
-		buf_add_string(out,
-			       "empty, * or an origin as https://a.example");
+	case SETTING_ORIGINS:
+		buf_add_string(out, "empty, * or origins as https://a.example, "
+				    "with commas between");
 		break;
 	}
 }

@@ -18,13 +18,13 @@ enum {
 #define SETTING_CONFIG_FILE "config-file" /* a flag and variable only */
 
 enum setting_type {
-	SETTING_NUMBER, /* min to max, decimal digits only */
-	SETTING_SWITCH, /* true, false; also yes, no, 1, 0 */
-	SETTING_CHOICE, /* one of `choices` */
-	SETTING_FOLDER, /* a path, not empty */
-	SETTING_FILE,   /* a path, or empty */
-	SETTING_SOCKET, /* empty or unix:/path */
-	SETTING_HEADER, /* one word of ASCII, or empty */
+	SETTING_NUMBER,  /* min to max, decimal digits only */
+	SETTING_SWITCH,  /* true, false; also yes, no, 1, 0 */
+	SETTING_CHOICE,  /* one of `choices` */
+	SETTING_FOLDER,  /* a path, not empty */
+	SETTING_FILE,    /* a path, or empty */
+	SETTING_SOCKET,  /* empty or unix:/path */
+	SETTING_ORIGINS, /* empty, "*", or origins with commas between */
 };
 
 struct setting {

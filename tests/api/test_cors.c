@@ -117,21 +117,55 @@ static void options_that_are_no_preflight_grant_nothing(void)
 	client_close(&client);
 }
 
-static void the_setting_names_the_origin(void)
+static void the_setting_lists_the_origins(void)
+{
+	static const struct {
+		int line;
+		const char *list;
+		const char *origin; /* the variable */
+		bool allowed;
+	} cases[] = {
+		{ __LINE__, "http://example.org", ORIGIN, true },
+		{ __LINE__, "http://a,http://example.org", ORIGIN, true },
+		{ __LINE__, "http://example.org,http://a", ORIGIN, true },
+		{ __LINE__, "http://example.or", ORIGIN, false },
+		{ __LINE__, "http://example.org:80", ORIGIN, false },
+		{ __LINE__, "http://example.org,http://a", "OTHER=", false },
+		{ __LINE__, "http://example.org", "HTTP_ORIGIN=", false },
+		{ __LINE__, "http://a,http://b",
+		  "HTTP_ORIGIN=http://a,http://b", false },
+		{ __LINE__, "http://a", "HTTP_ORIGIN=*", false },
+	};
+
+	client_open(&client);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		const char *value = strchr(cases[i].origin, '=') + 1;
+		const char *field;
+
+		client.conf.cors_origin = cases[i].list;
+		client_send(&client, "OPTIONS", "/hc", "", cases[i].origin, ASK,
+			    NULL);
+		field = client_field(&client, "Access-Control-Allow-Origin");
+		HARNESS_CASE(cases[i].line, !field == !cases[i].allowed);
+		HARNESS_CASE(cases[i].line, !field || !strcmp(field, value));
+		field = client_field(&client, "Access-Control-Allow-Methods");
+		HARNESS_CASE(cases[i].line, !field == !cases[i].allowed);
+		field = client_field(&client, "Vary");
+		HARNESS_CASE(cases[i].line, field && !strcmp(field, "Origin"));
+	}
+	client_close(&client);
+}
+
+static void without_origins_nothing_is_said(void)
 {
 	client_open(&client);
-	client.conf.cors_origin = "https://app.example";
-	client_send(&client, "GET", "/hc", "", ORIGIN, NULL);
-	CU_ASSERT_STRING_EQUAL(
-		client_field(&client, "Access-Control-Allow-Origin"),
-		"https://app.example");
-	CU_ASSERT_STRING_EQUAL(client_field(&client, "Vary"), "Origin");
 	client.conf.cors_origin = "";
 	client_send(&client, "OPTIONS", "/datas", "", ORIGIN, ASK, NULL);
 	CU_ASSERT_PTR_NULL(
 		client_field(&client, "Access-Control-Allow-Origin"));
 	CU_ASSERT_PTR_NULL(
 		client_field(&client, "Access-Control-Allow-Methods"));
+	CU_ASSERT_PTR_NULL(client_field(&client, "Vary"));
 	client_close(&client);
 }
 
@@ -141,7 +175,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_preflight_is_granted),
 	HARNESS_TEST(fields_that_are_no_names_are_not_granted),
 	HARNESS_TEST(options_that_are_no_preflight_grant_nothing),
-	HARNESS_TEST(the_setting_names_the_origin),
+	HARNESS_TEST(the_setting_lists_the_origins),
+	HARNESS_TEST(without_origins_nothing_is_said),
 };
 
 int main(void)

@@ -153,7 +153,7 @@ class Contract:
                      "is of a type that is not documented")
         self.note(operation["id"], status, "content",
                   media if media in content else "*/*")
-        if not media.endswith("json") or "*/*" in content:
+        if not media.endswith(("/json", "+json")) or "*/*" in content:
             return
         errors = list(self.validator(schema["schema"])
                       .iter_errors(json.loads(answer.body)))

@@ -46,6 +46,15 @@ REQUESTS = {
 }
 
 
+# What a problem's code is, where an operation has one for the status only.
+CODES = {
+    400: "invalid-request", 401: "unauthorized", 403: "forbidden",
+    404: "key-not-found", 406: "not-acceptable", 412: "condition-failed",
+    413: "value-too-large", 414: "key-too-long", 415: "media-type",
+    428: "condition-required",
+}
+
+
 def with_query(target, parameter):
     return target + ("&" if "?" in target else "?") + parameter
 
@@ -62,6 +71,11 @@ class Contract(librapi.TestCase):
         return service.request(method, target.replace("{}", key), body,
                                fields)
 
+    def expect(self, answer, status, name):
+        self.assertEqual(answer.status, status, name)
+        if not name.startswith("head"):
+            self.assert_problem(answer, status, CODES[status])
+
     def test_every_operation_has_its_request(self):
         self.assertEqual(set(REQUESTS), {
             operation["id"] for operation in CONTRACT.operations.values()})
@@ -71,23 +85,22 @@ class Contract(librapi.TestCase):
         for name, method, target, body, fields in self.having("400"):
             answer = self.send(service, method, with_query(target, "tll=1"),
                                body, fields)
-            self.assertEqual(answer.status, 400, name)
+            self.expect(answer, 400, name)
         for name, method, target, body, fields in self.having("404"):
-            self.assertEqual(self.send(service, method, target, body, fields,
-                                       "absent").status, 404, name)
+            answer = self.send(service, method, target, body, fields,
+                               "absent")
+            self.expect(answer, 404, name)
         for name, method, target, body, fields in self.having("414"):
-            self.assertEqual(self.send(service, method, target, body, fields,
-                                       LONG).status, 414, name)
+            answer = self.send(service, method, target, body, fields, LONG)
+            self.expect(answer, 414, name)
         for name, method, target, body, fields in self.having("415"):
-            self.assertEqual(
-                self.send(service, method, target, body,
-                          {**fields, "Content-Encoding": "gzip"}).status,
-                415, name)
+            answer = self.send(service, method, target, body,
+                               {**fields, "Content-Encoding": "gzip"})
+            self.expect(answer, 415, name)
         for name, method, target, body, fields in self.having("406"):
-            self.assertEqual(
-                self.send(service, method, target, body,
-                          {**fields, "Accept": "image/png"}).status,
-                406, name)
+            answer = self.send(service, method, target, body,
+                               {**fields, "Accept": "image/png"})
+            self.expect(answer, 406, name)
 
     def test_values_that_are_too_large(self):
         service = self.service(value_max_bytes=1000)
@@ -98,8 +111,9 @@ class Contract(librapi.TestCase):
                            ("postData", b'{"key":"a","value":"%s"}' % large),
                            ("putData", b'{"value":"%s"}' % large)):
             method, target, _, fields = REQUESTS[name]
-            self.assertEqual(self.send(service, method, target, body,
-                                       fields).status, 413, name)
+            answer = self.send(service, method, target, body, fields)
+            self.expect(answer, 413, name)
+            self.assertEqual(answer.json["limit"], 1000)
 
     def test_more_keys_than_one_commit_can_delete(self):
         service = self.service(value_max_bytes=16384,
@@ -108,7 +122,7 @@ class Contract(librapi.TestCase):
         for i in range(400):
             service.put(f"/v1/kv/many/{i:0300d}", b"")
         answer = service.delete("/v1/kv?prefix=many/")
-        self.assertEqual(answer.status, 413)
+        self.assert_problem(answer, 413, "batch-too-large")
 
     def test_what_is_asked_for_less_often(self):
         service = self.service()
@@ -133,7 +147,7 @@ class Contract(librapi.TestCase):
             else:
                 fields = {**fields, "If-Match": '"999"'}
             answer = self.send(service, method, target, body, fields)
-            self.assertEqual(answer.status, 412, name)
+            self.expect(answer, 412, name)
         answer = self.send(service, *REQUESTS["postData"][:3],
                            {**JSON, "If-None-Match": "*"})
         self.assertEqual(answer.status, 412)
@@ -145,7 +159,7 @@ class Contract(librapi.TestCase):
             if name == "transact":
                 body = b'{"do":[{"delete":"a"}]}'
             answer = self.send(service, method, target, body, fields)
-            self.assertEqual(answer.status, 428, name)
+            self.expect(answer, 428, name)
 
     def test_values_that_are_not_changed_need_not_be_sent(self):
         service = self.service()
@@ -169,14 +183,14 @@ class Contract(librapi.TestCase):
         service = self.service(token_file=path)
         for name, method, target, body, fields in self.having("401"):
             answer = self.send(service, method, target, body, fields)
-            self.assertEqual(answer.status, 401, name)
+            self.expect(answer, 401, name)
         for name, method, target, body, fields in self.having("403"):
             answer = self.send(service, method, with_query(
                 target, "prefix=other/") if name in
                 ("listEntries", "headEntries", "watch", "exportEntries")
                 else target, body,
                 {**fields, "Authorization": TOKEN + token})
-            self.assertEqual(answer.status, 403, name)
+            self.expect(answer, 403, name)
 
 
 class WasEverythingSeen(librapi.TestCase):

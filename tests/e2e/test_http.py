@@ -25,11 +25,12 @@ class Conditions(librapi.SharedService):
     def test_only_the_right_revision_can_be_replaced(self):
         tag = self.s.put("/v1/kv/cas", b"1")["ETag"]
         stale = self.s.put("/v1/kv/cas", b"x", if_match='"1000000000"')
-        self.assert_problem(stale, 412)
+        self.assert_problem(stale, 412, "condition-failed")
         self.assertEqual(stale["ETag"], tag)
         self.assertEqual(
             self.s.put("/v1/kv/cas", b"2", if_match=tag).status, 204)
-        self.assert_problem(self.s.put("/v1/kv/cas", b"3", if_match=tag), 412)
+        self.assert_problem(self.s.put("/v1/kv/cas", b"3", if_match=tag),
+                            412, "condition-failed")
         self.assertEqual(self.s.get("/v1/kv/cas").body, b"2")
 
     def test_a_list_a_weak_tag_and_a_gzip_tag_match(self):
@@ -45,18 +46,20 @@ class Conditions(librapi.SharedService):
         first = self.s.put("/v1/kv/once", b"1", if_none_match="*")
         self.assertEqual(first.status, 201)
         second = self.s.put("/v1/kv/once", b"2", if_none_match="*")
-        self.assert_problem(second, 412)
+        self.assert_problem(second, 412, "condition-failed")
         self.assertEqual(self.s.get("/v1/kv/once").body, b"1")
 
     def test_if_match_star_wants_the_key_to_be_there(self):
         self.assert_problem(
-            self.s.put("/v1/kv/absent", b"1", if_match="*"), 412)
+            self.s.put("/v1/kv/absent", b"1", if_match="*"),
+            412, "condition-failed")
         self.assertEqual(self.s.get("/v1/kv/absent").status, 404)
 
     def test_a_delete_can_have_a_condition(self):
         tag = self.s.put("/v1/kv/del", b"1")["ETag"]
         self.assert_problem(
-            self.s.delete("/v1/kv/del", if_match='"1000000000"'), 412)
+            self.s.delete("/v1/kv/del", if_match='"1000000000"'),
+            412, "condition-failed")
         self.assertEqual(self.s.delete("/v1/kv/del", if_match=tag).status,
                          204)
         self.assert_problem(self.s.delete("/v1/kv/del"), 404)
@@ -83,10 +86,12 @@ class RequiredConditions(librapi.SharedService):
     settings = {"require_conditions": "true"}
 
     def test_a_write_without_a_condition_is_428(self):
-        self.assert_problem(self.s.put("/v1/kv/a", b"1"), 428)
+        self.assert_problem(self.s.put("/v1/kv/a", b"1"),
+                            428, "condition-required")
         made = self.s.put("/v1/kv/a", b"1", if_none_match="*")
         self.assertEqual(made.status, 201)
-        self.assert_problem(self.s.delete("/v1/kv/a"), 428)
+        self.assert_problem(self.s.delete("/v1/kv/a"),
+                            428, "condition-required")
         self.assertEqual(
             self.s.delete("/v1/kv/a", if_match=made["ETag"]).status, 204)
 

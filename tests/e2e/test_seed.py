@@ -23,7 +23,7 @@ class Datas(librapi.SharedService):
             self.send("PUT", "/datas/k1", {"value": "v2"}).status, 200)
         self.assertEqual(self.s.get("/datas/k1").json["value"], "v2")
         self.assertEqual(self.s.delete("/datas/k1").status, 204)
-        self.assert_problem(self.s.get("/datas/k1"), 404)
+        self.assert_problem(self.s.get("/datas/k1"), 404, "key-not-found")
 
     def test_both_apis_see_the_same_keys(self):
         self.send("POST", "/datas", {"key": "a/b é", "value": "wörld"})
@@ -34,7 +34,8 @@ class Datas(librapi.SharedService):
 
     def test_a_value_that_is_no_text_is_409_with_its_url(self):
         self.s.put("/v1/kv/binary", b"\xff\x00")
-        problem = self.assert_problem(self.s.get("/datas/binary"), 409)
+        problem = self.assert_problem(self.s.get("/datas/binary"), 409,
+                                      "not-text")
         self.assertIn("/v1/kv/binary", json.dumps(problem))
 
     def test_every_member_that_is_wrong_is_named(self):

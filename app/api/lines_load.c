@@ -23,7 +23,10 @@
 #define CURSOR_KEYS 1024
 #define COPY_BYTES  (64u << 10)
 
-/* The store's keys with a prefix, in order, some at a time. */
+/*
+ * The store's keys with a prefix, in order, some at a time.  What the lines
+ * have put in lies behind the cursor, which never goes back to it.
+ */
 struct cursor {
 	struct store *store;
 	struct view prefix;
@@ -32,6 +35,7 @@ struct cursor {
 	size_t count;
 	char after[STORE_KEY_MAX];
 	size_t after_size;
+	bool ended; /* there were no more when it was last looked */
 };
 
 static bool cursor_take(void *arg, struct view key, const struct record *record)
@@ -60,6 +64,7 @@ static enum err cursor_fill(struct cursor *cursor)
 	cursor->at = 0;
 	cursor->count = 0;
 	err = store_list(cursor->store, &range, cursor_take, cursor, NULL);
+	cursor->ended = cursor->count < CURSOR_KEYS;
 	return err ? err : cursor->keys.err;
 }
 
@@ -69,7 +74,7 @@ static enum err cursor_peek(struct cursor *cursor, struct view *key)
 	enum err err = ERR_OK;
 
 	*key = (struct view){ 0 };
-	if (cursor->at == cursor->keys.size)
+	if (cursor->at == cursor->keys.size && !cursor->ended)
 		err = cursor_fill(cursor);
 	if (err || cursor->at == cursor->keys.size)
 		return err;
@@ -81,6 +86,17 @@ static enum err cursor_peek(struct cursor *cursor, struct view *key)
 static void cursor_pass(struct cursor *cursor, struct view key)
 {
 	cursor->at += 2 + key.size;
+}
+
+/* Go on behind the key, which has its line. */
+static void cursor_skip(struct cursor *cursor, struct view key)
+{
+	const struct view after = { cursor->after, cursor->after_size };
+
+	if (view_compare(key, after) <= 0)
+		return;
+	memcpy(cursor->after, key.data, key.size);
+	cursor->after_size = key.size;
 }
 
 /* Delete what the store has before `key`, or all that it has left. */
@@ -117,6 +133,8 @@ static enum err put_in(struct lines_load *load, struct lines_reader *reader,
 			break;
 		if (load->replace)
 			err = delete_before(cursor, bulk, &reader->key);
+		if (load->replace)
+			cursor_skip(cursor, reader->key);
 		if (!err)
 			err = bulk_put(bulk, reader->key, reader->type,
 				       reader->value, reader->expires_ms);

@@ -384,6 +384,50 @@ static void where_the_store_gets_full_it_can_be_repeated(void)
 	client_close(&client);
 }
 
+/* In more than one commit: what is in already is not what was there before. */
+static void replacing_deletes_what_was_there_and_nothing_else(void)
+{
+	static const struct {
+		int line;
+		const char *before; /* the number, in the names of the stale */
+		const char *behind;
+		int stale_count;
+	} cases[] = {
+		{ __LINE__, "", "", 0 },     { __LINE__, "~", "", 1 },
+		{ __LINE__, "!", "", 1 },    { __LINE__, "", "+", 1 },
+		{ __LINE__, "", "+", 1024 }, { __LINE__, "", "+", 3000 },
+		{ __LINE__, "!", "", 3000 }, { __LINE__, "", "", 1500 },
+	};
+	struct buf lines = BUF_EMPTY;
+
+	buf_add_string(&lines, HEAD);
+	for (int n = 0; n < 20000; n++)
+		buf_addf(&lines, "{\"key\":\"%05d\",\"value\":\"\"}\n", n);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		bool same = !*cases[i].before && !*cases[i].behind;
+		char deleted[64], key[32];
+
+		open_client();
+		for (int n = 0; n < cases[i].stale_count; n++) {
+			snprintf(key, sizeof(key), "%s%05d%s", cases[i].before,
+				 n, cases[i].behind);
+			put(key, "x");
+		}
+		snprintf(deleted, sizeof(deleted),
+			 "{\"count\":20000,\"deleted\":%d,",
+			 same ? 0 : cases[i].stale_count);
+		HARNESS_CASE(cases[i].line,
+			     import_lines("/v1/import?mode=replace",
+					  buf_string(&lines), 20000) == 200);
+		HARNESS_CASE(cases[i].line, client_body_has(&client, deleted));
+		client_send(&client, "GET", "/v1/kv?limit=0", "", NULL);
+		HARNESS_CASE(cases[i].line,
+			     client_body_has(&client, "\"count\":20000}"));
+		client_close(&client);
+	}
+	buf_release(&lines);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(what_was_exported_is_imported),
 	HARNESS_TEST(an_export_can_be_of_a_prefix),
@@ -397,6 +441,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(on_a_full_disk_nothing_changes_and_nothing_stays),
 	HARNESS_TEST(without_memory_an_export_is_whole_or_none),
 	HARNESS_TEST(where_the_store_gets_full_it_can_be_repeated),
+	HARNESS_TEST(replacing_deletes_what_was_there_and_nothing_else),
 };
 
 int main(void)

@@ -5,7 +5,9 @@
 import json
 import os
 import random
+import resource
 import signal
+import subprocess
 import threading
 import time
 
@@ -14,6 +16,8 @@ from librapi import quote
 
 LARGE = 16 << 20            # bytes of the store that exports stand in
 VALUE = b"0123456789abcdef" * 4096
+BEYOND = 48 << 20           # bytes of a store, and of the memory for it
+MEMORY = 32 << 20
 
 
 def records(lines):
@@ -66,7 +70,10 @@ def snapshots(service):
 
 
 class Writer(threading.Thread):
-    """Puts keys of a small set, and keeps what each revision was."""
+    """
+    Puts keys of a small set and deletes some, now and then several at once,
+    and keeps what each revision changed.
+    """
 
     def __init__(self, service, seed, stop):
         super().__init__()
@@ -75,44 +82,85 @@ class Writer(threading.Thread):
         self.stop = stop
         self.log = []
 
+    def key(self):
+        return f"k{self.random.randrange(300):03}"
+
+    def put(self):
+        key, value = self.key(), str(self.random.random())
+        answer = self.connection.request("PUT", f"/v1/kv/{key}",
+                                         value.encode())
+        assert answer.status in (201, 204), answer
+        self.log.append((answer.revision, {key: value}))
+
+    def transact(self):
+        change = {self.key(): self.random.choice((None, "in a batch"))
+                  for _ in range(5)}
+        do = [{"put": key, "value": value} if value else {"delete": key}
+              for key, value in change.items()]
+        answer = self.connection.request("POST", "/v1/txn",
+                                         librapi.to_json({"do": do}))
+        assert answer.status == 200, answer
+        if any(result for result in answer.json["results"]):
+            self.log.append((answer.json["rev"], change))
+
     def run(self):
         while not self.stop.is_set():
-            key = f"k{self.random.randrange(300):03}"
-            value = str(self.random.random())
-            answer = self.connection.request("PUT", f"/v1/kv/{key}",
-                                             value.encode())
-            assert answer.status in (201, 204), answer
-            self.log.append((answer.revision, key, value))
+            self.random.choice((self.put, self.put, self.transact))()
         self.connection.close()
+
+
+def model_at(log, revision):
+    """What the store holds at a revision, by what each one changed."""
+    model = {}
+    for rev, change in log:
+        if rev <= revision:
+            model.update(change)
+    return {key: value for key, value in model.items() if value is not None}
 
 
 class Export(librapi.TestCase):
     def test_it_is_of_one_revision_while_others_write(self):
-        service = self.service(workers=2)
+        service = self.service(
+            workers=2, value_max_bytes=131072, journal_segment_bytes=262144,
+            journal_max_bytes=1048576, checkpoint_idle_ms=20)
+        connection = service.connect()
+        fill = {f"z{n:03}": VALUE.decode() for n in range(64)}
+        for key in fill:
+            connection.request("PUT", "/v1/kv/" + key, VALUE)
+        begun = service.get("/v1").json["revision"]
         stop = threading.Event()
         writers = [Writer(service, seed, stop) for seed in range(3)]
         for writer in writers:
             writer.start()
-        exports = []
-        for _ in range(12):
-            so_far = sum(len(writer.log) for writer in writers)
-            librapi.wait_until(
-                lambda: sum(len(writer.log) for writer in writers)
-                > so_far + 3, "more writes")
-            answer = service.get("/v1/export")
+        written = lambda: sum(len(writer.log) for writer in writers)
+        exports, standing = [], None
+        for n in range(12):
+            so_far = written()
+            librapi.wait_until(lambda: written() > so_far + 3, "more writes")
+            if n == 4:
+                # Read to its end when all others have come and gone.
+                standing = service.connect()
+                standing.send(b"GET /v1/export HTTP/1.1\r\n"
+                              b"Host: x\r\n\r\n")
+                _, fields = standing.read_head()
+                continue
+            answer = service.get("/v1/export?prefix=k")
             self.assertEqual(answer.status, 200)
-            exports.append((answer.revision, answer.body))
+            exports.append((answer.revision, answer.body, {}))
+        exports.append((int(fields["etag"].strip('"')),
+                        standing.read_chunks(), fill))
         stop.set()
         for writer in writers:
             writer.join()
-        log = sorted(entry for writer in writers for entry in writer.log)
-        for revision, body in exports:
+        log = sorted((entry for writer in writers for entry in writer.log),
+                     key=lambda entry: entry[0])
+        self.assertEqual([rev for rev, _ in log],
+                         list(range(begun + 1, begun + 1 + len(log))))
+        for revision, body, more in exports:
             found, end = records(body)
             self.assertEqual(end["rev"], revision)
-            model = {key: value for rev, key, value in log
-                     if rev <= revision}
-            self.assertEqual(found, model)
-        self.assertEqual(len({revision for revision, _ in exports}), 12)
+            self.assertEqual(found, {**model_at(log, revision), **more})
+        self.assertEqual(len({revision for revision, _, _ in exports}), 12)
 
     def test_a_dump_and_an_export_are_the_same(self):
         service = self.service()
@@ -123,22 +171,85 @@ class Export(librapi.TestCase):
         service.stop()
         self.assertEqual(librapi.run(service.folder, "dump").stdout, export)
 
-    def test_what_the_command_line_dumps_is_imported(self):
-        first = self.service()
-        for n in range(50):
-            first.put(f"/v1/kv/{n}", b"%d" % n)
-        first.stop()
-        dump = librapi.run(first.folder, "dump").stdout
+    def fill(self, service):
+        for key in (b"a", b"\xff\x00", "ä/ö".encode(), b"k" * 1024):
+            service.put("/v1/kv/" + quote(key), b"\x00\xff" + key)
+        service.put("/v1/kv/text?ttl=1000", "ü\n".encode(),
+                    content_type="text/plain")
+        service.put("/v1/kv/empty", b"", content_type="x/y")
+
+    def contents(self, lines):
+        """All but what is the store's own: revisions, times, its engine."""
+        return [{name: value for name, value in json.loads(line).items()
+                 if name not in ("rev", "modified")}
+                for line in lines.splitlines()[1:-1]]
+
+    def test_what_leaves_one_engine_enters_another(self):
+        lines = {}
         for engine in ("gdbm", "memory"):
-            second = self.service(engine=engine, workers=1)
-            second.put("/v1/kv/other", b"x")
-            answer = second.request("POST", "/v1/import?mode=replace", dump)
-            self.assertEqual(answer.status, 200, answer)
-            self.assertEqual(answer.json, {"count": 50, "deleted": 1,
-                                           "rev": 2, "atomic": True})
-            self.assertEqual(records(second.get("/v1/export").body)[0],
-                             records(dump)[0])
-            second.stop()
+            service = self.service(engine=engine, workers=1)
+            self.fill(service)
+            lines[engine] = service.get("/v1/export").body
+            service.stop()
+            if engine == "gdbm":
+                lines["dump"] = librapi.run(service.folder, "dump").stdout
+        for source, text in lines.items():
+            wanted = self.contents(text)
+            self.assertEqual(len(wanted), 6)
+            for engine in ("gdbm", "memory"):
+                with self.subTest(source=source, target=engine):
+                    service = self.service(engine=engine, workers=1)
+                    service.put("/v1/kv/other", b"x")
+                    answer = service.request(
+                        "POST", "/v1/import?mode=replace", text)
+                    self.assertEqual(answer.status, 200, answer)
+                    self.assertEqual(answer.json, {
+                        "count": 6, "deleted": 1, "rev": 2, "atomic": True})
+                    self.assertEqual(
+                        self.contents(service.get("/v1/export").body), wanted)
+                    service.stop()
+            with self.subTest(source=source, target="load"):
+                folder = self.folder()
+                done = librapi.run(folder, "load", stdin=text)
+                self.assertEqual(done.returncode, 0, done)
+                self.assertEqual(
+                    self.contents(librapi.run(folder, "dump").stdout), wanted)
+
+
+class Memory(librapi.TestCase):
+    """A store is larger than the memory that those who carry it may have."""
+
+    def test_a_store_larger_than_memory_goes_out_and_in(self):
+        service = self.service(transfers=1)
+        connection = service.connect()
+        for n in range(BEYOND // len(VALUE)):
+            connection.request("PUT", f"/v1/kv/{n:04}", VALUE)
+        transfer, = service.children("transfer")
+        resource.prlimit(transfer, resource.RLIMIT_DATA, (MEMORY, MEMORY))
+        export = service.get("/v1/export")
+        self.assertGreater(len(export.body), BEYOND)
+        service.delete("/v1/kv?prefix=0")
+        answer = service.request("POST", "/v1/import?mode=replace",
+                                 export.body)
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(service.children("transfer"), [transfer])
+        again = service.get("/v1/export")
+        service.stop()
+        wanted = records(export.body)[0]
+        self.assertEqual(records(again.body)[0], wanted)
+        folder = self.folder()
+        self.run_within(folder, "load", export.body)
+        dump = self.run_within(folder, "dump", b"")
+        self.assertEqual(records(dump)[0], wanted)
+
+    def run_within(self, folder, command, stdin):
+        limit = ["prlimit", f"--data={MEMORY}"]
+        done = subprocess.run(
+            librapi.DIES_WITH_US + limit + [librapi.PROGRAM, command],
+            input=stdin, capture_output=True, timeout=librapi.TIMEOUT,
+            env=librapi.environment(folder, {}))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
 
 
 class Import(librapi.SharedService):

@@ -419,6 +419,8 @@ class Storm(librapi.TestCase):
         for thread in threads:
             thread.join(librapi.TIMEOUT)
         self.assertGreater(len(writers.acknowledged), 100)
+        with open(service.path("data", "MANIFEST"), encoding="ascii") as f:
+            self.assertIn("\ntable ", f.read(), "there was no checkpoint")
         self.assertGreater(max(c.connections for c in clients), 3)
         for prefix, seen in watchers:
             self.check(prefix, seen, writers.acknowledged, last)

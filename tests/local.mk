@@ -287,6 +287,7 @@ EXTRA_DIST += $(python_helpers) $(container_tests) $(kube_tests) %D%/host/bare_h
 # Each is its one .c file.  The main() in libfuzz.a replays the corpus; where
 # libFuzzer is linked it brings its own, and that one is left out.
 fuzz_targets = \
+	%D%/fuzz/fuzz_access \
 	%D%/fuzz/fuzz_api \
 	%D%/fuzz/fuzz_bolt \
 	%D%/fuzz/fuzz_conf \

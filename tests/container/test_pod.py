@@ -132,7 +132,8 @@ class Pod(librapi.TestCase):
     def test_a_new_chart_asks_for_the_token_of_its_secret(self):
         docs = chart(container.VERSIONS[0])
         secret = next(doc for doc in docs if doc["kind"] == "Secret")
-        token = base64.b64decode(secret["data"]["token"]).decode()
+        token, metrics = (base64.b64decode(secret["data"][name]).decode()
+                          for name in ("token", "metrics"))
         self.play(docs)
         self.assertEqual(container.request("PUT", "/v1/kv/a", b"x").status,
                          401)
@@ -140,6 +141,10 @@ class Pod(librapi.TestCase):
                                            "not" + token).status, 401)
         self.assertEqual(container.request("PUT", "/v1/kv/a", b"x",
                                            token).status, 201)
+        self.assertEqual(container.request("GET", "/v1/kv/a",
+                                           token=metrics).status, 403)
+        answer = container.request("GET", "/metrics", token=metrics)
+        self.assertIn(b"\nlibrapi_store_revision 1\n", answer.body)
         self.update(docs)
         self.assertEqual(container.request("GET", "/v1/kv/a").status, 401)
         self.assertEqual(container.request("GET", "/v1/kv/a",

@@ -29,10 +29,12 @@ static void become(struct pace *pace, bool patient)
 		pace->patient = patient;
 }
 
-void pace_round(struct pace *pace, size_t taken)
+void pace_round(struct pace *pace, size_t taken, bool syncs)
 {
 	if (!taken || pace->fixed)
 		return;
+	if (syncs)
+		taken = 1;
 	if (taken > TAKEN_MAX)
 		taken = TAKEN_MAX;
 	pace->company -= pace->company / MEMORY;

@@ -25,7 +25,11 @@ struct pace {
 /* In the process it is for; one with another policy than usual keeps that. */
 void pace_init(struct pace *pace);
 
-/* A round is over in which so many requests were taken. */
-void pace_round(struct pace *pace, size_t taken);
+/*
+ * A round is over in which so many requests were taken.  Where it has to sync,
+ * the worker sleeps until the disk is done, and all of them wait for it to
+ * wake up: such rounds make it eager, however many requests they have.
+ */
+void pace_round(struct pace *pace, size_t taken, bool syncs);
 
 #endif

@@ -170,6 +170,7 @@ static void work_a_round(struct worker *w)
 		if (fd >= 0)
 			take(w, fd);
 	} while (fd >= 0 && round_has_room(w));
+	pace_round(&w->pace, w->taken, w->held > 0);
 	settle(w);
 }
 
@@ -302,7 +303,6 @@ static int run(const struct service *service, const int *listen_fds,
 	while (!w.leaving) {
 		wait_for_work(&w);
 		work_a_round(&w);
-		pace_round(&w.pace, w.taken);
 	}
 	work_last_rounds(&w);
 out:

@@ -10,7 +10,7 @@
 static void work(struct pace *pace, size_t taken)
 {
 	for (int i = 0; i < ROUNDS; i++)
-		pace_round(pace, taken);
+		pace_round(pace, taken, false);
 }
 
 static void become_usual(void)
@@ -39,6 +39,18 @@ static void many_at_a_time_are_waited_for(void)
 	work(&pace, 4);
 	CU_ASSERT_EQUAL(sched_getscheduler(0), SCHED_BATCH);
 	work(&pace, 1);
+	CU_ASSERT_EQUAL(sched_getscheduler(0), SCHED_OTHER);
+}
+
+static void who_has_to_sync_is_eager(void)
+{
+	struct pace pace;
+
+	become_usual();
+	pace_init(&pace);
+	work(&pace, 4);
+	for (int i = 0; i < ROUNDS; i++)
+		pace_round(&pace, 4, true);
 	CU_ASSERT_EQUAL(sched_getscheduler(0), SCHED_OTHER);
 }
 
@@ -82,6 +94,7 @@ int main(void)
 	static const struct harness_test tests[] = {
 		HARNESS_TEST(one_request_at_a_time_is_taken_up_eagerly),
 		HARNESS_TEST(many_at_a_time_are_waited_for),
+		HARNESS_TEST(who_has_to_sync_is_eager),
 		HARNESS_TEST(a_round_without_requests_changes_nothing),
 		HARNESS_TEST(more_requests_than_a_round_ever_has_do_no_harm),
 		HARNESS_TEST(what_somebody_else_has_decided_stays),

@@ -9,7 +9,7 @@ the run: figures of two runs say little about each other.
     bench.py [--quick] [--rounds N] [--out FOLDER] [--peers NAME,...]
              [--only PART,...]
 
-Parts: points, special.  FOLDER gets results.json, report.md and the plots.
+Parts: points, special.  NAME may be the beginning of one.  FOLDER gets results.json, report.md and the plots.
 """
 
 import argparse
@@ -173,7 +173,7 @@ def median(results):
 def choose(names):
     chosen, skipped = [], []
     for kind in peers.ALL:
-        if names and kind.name not in names:
+        if names and not kind.name.startswith(tuple(names)):
             continue
         why = peers.why_missing(kind)
         if why:

@@ -11,9 +11,10 @@ has to hold all that was acknowledged before the clone began, in the same
 order, without a gap, batches whole, and be sound.  (Linux before 6.7 mounts
 no clone of a Btrfs that is mounted: there that part is skipped.)
 
-For root only, and not a part of make check: .ci/run and make torture run it.
+For root only, and not a part of make check: .ci/run and make torture run it,
+among mounts of its own, which go with it.
 
-    power_cuts.py [--cuts=N] [--seed=N]
+    unshare --mount power_cuts.py [--cuts=N] [--seed=N]
 """
 
 import argparse
@@ -68,12 +69,14 @@ class Mounts:
     def mount(self, image, name, kind):
         options = "loop,nouuid" if kind == "xfs" else "loop"
         os.makedirs(self.path(name), exist_ok=True)
+        self.at.append(name)    # first: we may be stopped while it mounts
         run("mount", "-t", kind, "-o", options, image, self.path(name))
-        self.at.append(name)
         return self.path(name)
 
     def unmount(self, name):
         for _ in range(50):
+            if not os.path.ismount(self.path(name)):
+                break
             if subprocess.run(["umount", self.path(name)],
                               capture_output=True).returncode == 0:
                 break
@@ -101,10 +104,9 @@ class Disk:
         self.kind = kind
         self.dice = dice
         self.image = mounts.path("pool/disk.img")
-        self.copy = mounts.path("pool/copy.img")
+        self.cuts = []          # what was acknowledged at each
         self.ledger = mounts.path("ledger")
         self.writers = None
-        self.revisions = 0
 
     def start(self):
         make_image(self.image, DISK_MB, self.kind)
@@ -120,17 +122,29 @@ class Disk:
             self.writers.wait(STEP_S)
         if "disk" in self.mounts.at:
             self.mounts.unmount("disk")
-        for path in (self.image, self.copy):
-            if os.path.exists(path):
-                os.remove(path)
+        if os.path.exists(self.image):
+            os.remove(self.image)
 
     def cut(self):
         time.sleep(self.dice.uniform(0, PAUSE_S))
         if self.writers.poll() is not None:
             raise Failure("the writers have stopped")
-        acked = run(PLUG, "cut", self.ledger, self.image, self.copy)
-        self.revisions = int(acked)
-        folder = self.mounts.mount(self.copy, "copy", self.kind)
+        # A new file each time: whoever has cloned our mounts meanwhile (a
+        # container that starts) still has the last one, and mount(8) would
+        # give us that file system again.
+        copy = self.mounts.path(f"pool/copy-{len(self.cuts)}.img")
+        acked = run(PLUG, "cut", self.ledger, self.image, copy)
+        self.cuts.append(int(acked))
+        try:
+            self.recover(copy, acked)
+        except Failure as e:
+            raise Failure(f"{e}acknowledged at the last cuts: "
+                          f"{self.cuts[-5:]}") from e
+        finally:
+            os.remove(copy)
+
+    def recover(self, copy, acked):
+        folder = self.mounts.mount(copy, "copy", self.kind)
         try:
             run(PLUG, "verify", os.path.join(folder, "data"), self.ledger,
                 acked)
@@ -150,7 +164,7 @@ def try_file_system(mounts, kind, cuts, seed):
     finally:
         disk.stop()
         print(f"# {kind}: {survived} of {cuts} power cuts survived, "
-              f"{disk.revisions} revisions, "
+              f"{disk.cuts[-1] if disk.cuts else 0} revisions, "
               f"{time.monotonic() - begun:.0f} s, seed {seed}", flush=True)
 
 

@@ -77,9 +77,21 @@ def import_export(service, plan):
     return found
 
 
+def is_settled(service):
+    """Whether all that was written is in the tables."""
+    text = service.request("GET", "/metrics").body.decode()
+    return float(re.search(r"^librapi_store_journal_bytes (\S+)$", text,
+                           re.M).group(1)) == 0
+
+
 def page_cost(small, many, plan):
-    """Pages of 100 from random places, one connection: time, many : small."""
+    """
+    Pages of 100 from random places, one connection: time, many : small.
+    Neither has a checkpoint to do meanwhile.
+    """
     costs = {small: [], many: []}
+    for service in costs:
+        peers.librapi.wait_until(lambda: is_settled(service), "settled", 60)
     for seed in range(max(3, plan.rounds)):
         for service, keys in ((small, plan.keys), (many, plan.many)):
             request = peers.http("GET", "/v1/kv?limit=100&after={KEY}")

@@ -126,6 +126,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/store.h \
 	%D%/store/wake.c \
 	%D%/store/wake.h \
+	%D%/store/gdbm/ahead.c \
 	%D%/store/gdbm/append.c \
 	%D%/store/gdbm/blocks.c \
 	%D%/store/gdbm/blocks.h \

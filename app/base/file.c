@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 
-enum { CHUNK_BYTES = 64 * 1024 };
+enum { CHUNK_BYTES = 64 * 1024, ZEROS_BYTES = 16 * 1024 };
 
 static int open_retrying(int dir, const char *name, int flags, mode_t mode)
 {
@@ -103,6 +103,22 @@ enum err file_write_at(int fd, const char *name, const void *data, size_t size,
 		size -= (size_t)written;
 	}
 	return ERR_OK;
+}
+
+enum err file_write_zeros(int fd, const char *name, uint64_t size,
+			  int64_t position)
+{
+	static const char zeros[ZEROS_BYTES];
+	enum err err = ERR_OK;
+
+	while (!err && size > 0) {
+		size_t part = size < ZEROS_BYTES ? (size_t)size : ZEROS_BYTES;
+
+		err = file_write_at(fd, name, zeros, part, position);
+		position += (int64_t)part;
+		size -= part;
+	}
+	return err;
 }
 
 enum err file_read_at(int fd, const char *name, void *data, size_t size,

@@ -50,6 +50,10 @@ enum err file_size(int fd, const char *name, int64_t *size);
 enum err file_sync(int fd, const char *name);      /* fsync(2) */
 enum err file_sync_data(int fd, const char *name); /* fdatasync(2) */
 
+/* Write zeros, size bytes of them, at a position. */
+enum err file_write_zeros(int fd, const char *name, uint64_t size,
+			  int64_t position);
+
 /* Allocate blocks so that a later write up to size can't meet ENOSPC. */
 enum err file_allocate(int fd, const char *name, int64_t size);
 

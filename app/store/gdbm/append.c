@@ -15,8 +15,8 @@
  * is still the one being written, and the next frame takes the place of the
  * `end`.
  *
- * A sixteenth of each segment is kept for commits without a put, so that keys
- * can be deleted when the disk has no room for another segment; and a small
+ * The end of each segment is kept for commits without a put, so that keys can
+ * be deleted when the disk has no room for another segment; and a small
  * segment after it, so that these deletes can be merged and give room back.
  */
 #include <assert.h>
@@ -26,7 +26,6 @@
 #include "base/log.h"
 #include "store/gdbm/engine.h"
 
-#define RESERVE_PART  16
 #define SMALL_SEGMENT (64 * 1024)
 
 /* What a commit needs of the journal and of the memtable. */
@@ -266,9 +265,9 @@ static bool fits(struct gdbm_store *g, const struct need *need)
 	const struct segment *segment = shared_segment(g->shared, number);
 	uint64_t capacity = segment->head.capacity;
 	uint64_t used = atomic_load(&segment->tail) + JOURNAL_FRAME_HEAD_SIZE;
-	uint64_t kept = need->puts ? capacity / RESERVE_PART : 0;
+	uint64_t limit = need->puts ? ahead_limit(segment) : capacity;
 
-	return used + need->frame_size + kept <= capacity &&
+	return used + need->frame_size <= limit &&
 	       memtable_has_room(shared_memtable(g->shared, number),
 				 need->entries, need->key_bytes);
 }
@@ -317,7 +316,7 @@ static uint32_t build_ops(struct gdbm_store *g, const struct store_batch *batch)
  * Write the operations in g->frame under the next revision.  The order of the
  * last four steps is what the head of this file is about.
  */
-static enum err write_frame(struct gdbm_store *g, uint32_t op_count,
+static enum err write_frame(struct gdbm_store *g, uint32_t op_count, bool puts,
 			    int64_t time_ms, uint64_t *revision)
 {
 	struct shared *shared = g->shared;
@@ -343,8 +342,11 @@ static enum err write_frame(struct gdbm_store *g, uint32_t op_count,
 		return g->frame.err;
 	frame.end = frame.position + g->frame.size;
 	journal_name(number, name);
-	err = file_write_at(fd, name, g->frame.data, g->frame.size,
-			    (int64_t)frame.position);
+	if (puts)
+		err = ahead_write(segment, fd, name, &frame);
+	if (!err)
+		err = file_write_at(fd, name, g->frame.data, g->frame.size,
+				    (int64_t)frame.position);
 	if (err)
 		return err;
 	atomic_store(&segment->tail, frame.end);
@@ -369,8 +371,8 @@ enum err append_frame(struct gdbm_store *g, struct store_batch *batch,
 		return err;
 	err = make_room(g, &need);
 	if (!err)
-		err = write_frame(g, build_ops(g, batch), batch->modified_ms,
-				  &batch->revision);
+		err = write_frame(g, build_ops(g, batch), need.puts,
+				  batch->modified_ms, &batch->revision);
 	lock_release(&g->shared->journal);
 	return err;
 }
@@ -387,7 +389,7 @@ enum err append_deletes(struct gdbm_store *g, uint32_t count, size_t key_bytes,
 		return err;
 	err = make_room(g, &need);
 	if (!err)
-		err = write_frame(g, count, engine_wall_ms(g), revision);
+		err = write_frame(g, count, false, engine_wall_ms(g), revision);
 	lock_release(&g->shared->journal);
 	return err;
 }

@@ -222,6 +222,20 @@ enum err append_frame(struct gdbm_store *g, struct store_batch *batch,
 enum err append_deletes(struct gdbm_store *g, uint32_t count, size_t key_bytes,
 			const struct timespec *deadline, uint64_t *revision);
 
+/*
+ * ahead.c: where puts end in a segment.  The sixteenth that follows is for
+ * commits without a put.
+ */
+uint64_t ahead_limit(const struct segment *segment);
+
+/*
+ * ahead.c: see that the place of the frame, and some after it, has been
+ * written; the caller holds the journal lock and has not yet written the
+ * frame.  Nothing to do for most frames.  ERR_FULL, ERR_IO: nothing changed.
+ */
+enum err ahead_write(struct segment *segment, int fd, const char *name,
+		     const struct journal_frame *frame);
+
 /* append.c: complete what a dead holder of the journal lock began. */
 enum err append_repair(struct gdbm_store *g, const struct timespec *deadline);
 

@@ -7,7 +7,7 @@
  * FILE FORMAT.  All integers are little-endian.  A segment is a head of 64
  * bytes, then frames one after another, each beginning at a multiple of 8,
  * then bytes that mean nothing (allocated in advance, so that a commit does
- * not change the file's size).
+ * not change the file's size, and some of them zeros; see ahead.c).
  *
  *   segment head                         frame
  *    0  16  "librapi-journal\n"           0  4  CRC-32C of the nonce, of the

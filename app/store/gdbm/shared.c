@@ -82,6 +82,7 @@ void shared_segment_init(struct shared *shared, const struct journal_head *head)
 	struct segment *segment = shared_segment(shared, head->number);
 
 	segment->head = *head;
+	segment->zeroed = JOURNAL_HEAD_SIZE;
 	segment->synced = JOURNAL_HEAD_SIZE;
 	atomic_store(&segment->tail, JOURNAL_HEAD_SIZE);
 	atomic_store(&segment->indexed, JOURNAL_HEAD_SIZE);

@@ -38,6 +38,7 @@ struct segment {
 	_Atomic uint64_t tail; /* end of what is written; next frame's place */
 	_Atomic uint64_t indexed; /* end of what is in the memtable */
 	_Atomic int64_t soonest; /* least expiry not yet looked at, INT64_MAX */
+	uint64_t zeroed; /* end of zeros written; under the journal lock */
 	uint64_t synced; /* end of what is on disk; under the sync lock */
 };
 

@@ -389,12 +389,60 @@ static void who_waits_for_a_syncer_that_dies_is_not_forgotten(void)
 	end();
 }
 
+static uint64_t written_by(enum err err, uint64_t before)
+{
+	CU_ASSERT_EQUAL(err, ERR_OK);
+	return atomic_load(&control->written) - before;
+}
+
+/* Zeros are written once, up to what is kept for deletes, and not for these. */
+static void the_first_of_many_small_commits_writes_zeros_ahead(void)
+{
+	struct store *store = begin();
+	uint64_t ticket = 0;
+	uint64_t before = 0;
+	uint64_t bytes;
+
+	bytes = written_by(commit(store, "key", "value", &ticket), before);
+	CU_ASSERT(bytes > 32768 && bytes <= 65536 - 65536 / 16);
+	for (int i = 0; i < 100; i++) {
+		before = atomic_load(&control->written);
+		bytes = written_by(commit(store, "key", "value", &ticket),
+				   before);
+		CU_ASSERT(bytes < 200);
+	}
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "value");
+	contract_close(store);
+	end();
+}
+
+static void a_delete_writes_no_zeros(void)
+{
+	struct store *store = begin();
+	struct store_op op = op_delete(view_of("key"));
+	struct store_batch batch = { .ops = &op, .op_count = 1 };
+	uint64_t ticket = 0;
+	uint64_t before;
+
+	contract_put(store, "key", "value");
+	CU_ASSERT_EQUAL(append_rotate((struct gdbm_store *)store), ERR_OK);
+	before = atomic_load(&control->written);
+	CU_ASSERT(written_by(store_commit(store, &batch, &ticket), before) <
+		  200);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	contract_close(store);
+	end();
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(nothing_shows_before_it_is_durable),
 	HARNESS_TEST(one_sync_makes_many_commits_durable),
 	HARNESS_TEST(a_failed_sync_stops_writes_until_a_restart),
 	HARNESS_TEST(what_is_sealed_is_synced_first),
 	HARNESS_TEST(after_a_syncer_died_its_bytes_are_written_again),
+	HARNESS_TEST(the_first_of_many_small_commits_writes_zeros_ahead),
+	HARNESS_TEST(a_delete_writes_no_zeros),
 	HARNESS_TEST(who_waits_for_a_sync_shares_the_next_one),
 	HARNESS_TEST(who_waits_for_a_syncer_that_dies_is_not_forgotten),
 };

@@ -330,8 +330,9 @@ static pid_t sync_while_others_wait(struct store *store, pid_t waiters[WAITERS])
 {
 	pid_t first = child(store, 1, sync_once);
 
-	while (!atomic_load(&control->calls))
+	for (int ms = 0; !atomic_load(&control->calls) && ms < 5000; ms++)
 		clock_sleep_ms(1);
+	CU_ASSERT(atomic_load(&control->calls) > 0);
 	for (unsigned i = 0; i < WAITERS; i++)
 		waiters[i] = child(store, 2 + i, commit_and_sync);
 	return first;

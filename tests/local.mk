@@ -382,6 +382,17 @@ clean-local: clean-linear
 clean-linear:
 	rm -f %D%/linear/history-*.jsonl
 
+# For SOAK_MINUTES under mixed load and kills; what it prints over time is in
+# soak.tsv as well.
+SOAK_MINUTES = 20
+
+.PHONY: soak
+soak: all
+	$(AM_TESTS_ENVIRONMENT) $(PYTHON) $(srcdir)/%D%/torture/soak.py \
+		--minutes=$(SOAK_MINUTES) --out=soak.tsv $(SOAK_ARGS)
+EXTRA_DIST += %D%/torture/soak.py %D%/torture/soak_load.py
+CLEANFILES += soak.tsv
+
 # make bench: not part of make check, and not built by make all.
 bench_programs = %D%/bench/null %D%/bench/store_alone
 EXTRA_PROGRAMS += $(bench_programs)

@@ -51,8 +51,10 @@ static bool strikes(enum fault fault)
 	armed.struck = true;
 	if (armed.errnum == FAULT_KILL)
 		raise(SIGKILL);
+	if (armed.errnum == FAULT_STOP)
+		raise(SIGSTOP);
 	errno = armed.errnum;
-	return armed.errnum != FAULT_SHORT;
+	return armed.errnum != FAULT_SHORT && armed.errnum != FAULT_STOP;
 }
 
 /* How much of a transfer is made; 0 when it fails. */
@@ -62,7 +64,9 @@ static size_t part(enum fault fault, size_t size)
 
 	if (strikes(fault))
 		return 0;
-	return armed.struck && !before && size > 1 ? size / 2 : size;
+	if (armed.errnum == FAULT_SHORT && armed.struck && !before && size > 1)
+		return size / 2;
+	return size;
 }
 
 #ifndef FAULT_SANITIZED

@@ -31,6 +31,7 @@ enum fault {
 
 /* Instead of an errno: */
 #define FAULT_KILL  (-1) /* SIGKILL to the process, the call is not made */
+#define FAULT_STOP  (-3) /* SIGSTOP to the process, then the call is made */
 #define FAULT_SHORT (-2) /* a write or read does half; others do as always */
 
 /* Under AddressSanitizer, whose memory functions stay, FAULT_MEMORY is not. */

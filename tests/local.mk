@@ -126,6 +126,7 @@ unit_tests = \
 	%D%/torture/test_cuts \
 	%D%/torture/test_damage \
 	%D%/torture/test_faults \
+	%D%/torture/test_nasty \
 	%D%/test_child \
 	%D%/test_harness \
 	%D%/test_listener \
@@ -191,6 +192,9 @@ unit_tests = \
 %C%_torture_test_faults_SOURCES = \
 	%D%/torture/test_faults.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_torture_test_nasty_SOURCES = \
+	%D%/torture/test_nasty.c \
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_api_test_memory_SOURCES = \
 	%D%/api/test_memory.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
@@ -209,6 +213,7 @@ end_to_end_tests = \
 	%D%/e2e/test_cors.py \
 	%D%/e2e/test_docs.py \
 	%D%/e2e/test_errors.py \
+	%D%/e2e/test_full.py \
 	%D%/e2e/test_http.py \
 	%D%/e2e/test_import_bolt.py \
 	%D%/e2e/test_keys.py \
@@ -364,9 +369,10 @@ kill-storm: all
 # The long forms, minutes each; not part of make check.
 .PHONY: torture
 torture: all %D%/torture/plug %D%/torture/test_cuts %D%/torture/test_damage \
-		%D%/torture/test_faults
+		%D%/torture/test_faults %D%/torture/test_nasty
 	LIBRAPI_TORTURE=1 %D%/torture/test_damage
 	LIBRAPI_TORTURE=1 %D%/torture/test_faults
+	LIBRAPI_TORTURE=1 %D%/torture/test_nasty
 	LIBRAPI_TORTURE=1 %D%/torture/test_cuts
 	if [ "$$(id -u)" = 0 ]; then $(run_power_cuts) --cuts=1000; \
 		else echo 'make power-cuts needs root: left out' >&2; fi

@@ -152,6 +152,49 @@ static void commit(struct store *store, unsigned from, unsigned count,
 	ack(store, err, batch.revision, ticket);
 }
 
+/* What a transaction's "add" does: the value is made in the lock. */
+static enum err decide(void *arg, struct store_op *op,
+		       const struct record *found)
+{
+	(void)found;
+	op->value = *(struct view *)arg;
+	op->verb = op->value.size ? STORE_PUT : STORE_DELETE;
+	return ERR_OK;
+}
+
+/* One key is put, another deleted, by what the callbacks make of them. */
+static void transact(struct store *store, unsigned i, unsigned number)
+{
+	char value[VALUE_MAX];
+	char keys[2][32];
+	struct view values[2] = { value_of(number, value), { "", 0 } };
+	struct store_op ops[2] = { 0 };
+	struct store_condition exists = { .test = STORE_EXISTS };
+	struct store_batch batch = { .ops = ops,
+				     .op_count = 2,
+				     .conditions = &exists,
+				     .condition_count = 1 };
+	uint64_t ticket = 0;
+	enum err err;
+
+	if (model->in_flight || !model->settled[i + 1])
+		return;
+	begin();
+	model->next[i] = number;
+	model->next[i + 1] = 0;
+	for (unsigned k = 0; k < 2; k++) {
+		ops[k].key = key_of(i + k, keys[k]);
+		ops[k].verb = STORE_PUT;
+		ops[k].type = view_of("text/plain");
+		ops[k].decide = decide;
+		ops[k].decide_arg = &values[k];
+	}
+	exists.key = ops[1].key;
+	model->in_flight = true;
+	err = store_commit(store, &batch, &ticket);
+	ack(store, err, batch.revision, ticket);
+}
+
 static void delete_prefix(struct store *store)
 {
 	uint64_t deleted = 0;
@@ -176,6 +219,7 @@ static void commits(struct store *store)
 	commit(store, 2, 1, 0);
 	commit(store, 10, 12, 200);
 	delete_prefix(store);
+	transact(store, 13, 250);
 	commit(store, 3, 1, 300);
 	commit(store, 20, 5, 0);
 }

@@ -36,9 +36,10 @@ SETTINGS = {"workers": 3, "checkpoint_idle_ms": 1000,
 KILLED = ("worker", "watcher", "transfer", "housekeeper")
 MIB = 1 << 20
 # What the end may take beyond the beginning: a share of it, and so much more.
-PSS_FACTOR, PSS_BYTES = 1.3, 8 * MIB
+PSS_FACTOR, PSS_BYTES = 1.3, 12 * MIB
 DISK_FACTOR, DISK_BYTES = 1.5, 32 * MIB
 STORE_FDS = 60
+WARM_UP_S = 20          # buffers have then grown to what they are to hold
 LATENCY_FACTOR, LATENCY_MS = 3, 20
 
 
@@ -179,7 +180,7 @@ def run_check(service):
 def soak(service, seconds, table, leak):
     """The sentences about what is wrong."""
     every_s = min(30, seconds / 10)
-    load = Load(service, time.monotonic() + seconds / 10)
+    load = Load(service, time.monotonic() + max(WARM_UP_S, seconds / 10))
     load.wait()
     load.take_latencies()
     begin = settle(service)

@@ -342,7 +342,8 @@ static enum err turn(struct gdbm_store *g, bool *did)
 		rotated = append_rotate(g);
 	if (!rotated || rotated == ERR_BUSY || rotated == ERR_FULL)
 		err = checkpoint_run(g);
-	if (!err)
+	/* A full ring has room now: the next turn rotates. */
+	if (!err && rotated != ERR_BUSY)
 		err = rotated;
 	if (err)
 		h->retry_ms = now_ms + RETRY_AFTER_MS;

@@ -347,6 +347,8 @@ class Long(librapi.TestCase):
         for _ in range(4):
             export = librapi.Connection(service.port)
             export.send(b"GET /v1/export HTTP/1.1\r\nHost: x\r\n\r\n")
+            if not standing:
+                self.assertEqual(export.read_head()[0], 200)
             upload = librapi.Connection(service.port)
             upload.send(b"POST /v1/import HTTP/1.1\r\nHost: x\r\n"
                         b"Content-Length: 1000\r\n\r\n{")
@@ -364,7 +366,7 @@ class Long(librapi.TestCase):
         for connection in standing[2:]:
             connection.close()
         # The first one goes on where it stood, to its end.
-        found, _ = records(standing[0].receive().body)
+        found, _ = records(standing[0].read_chunks())
         self.assertNotIn("small", found)
         self.assertEqual(len(found), LARGE // len(VALUE))
         librapi.wait_until(lambda: not snapshots(service),

@@ -8,8 +8,8 @@ for linearizability", 2017): go through the orders depth first, and never twice
 through the same operations done with the same state reached.  Besides:
 
 - Keys that no operation ties together are looked at one by one.
-- Of what could come next, an operation that changes nothing and is right is
-  taken at once: it can't be in anybody's way.
+- Of what could come next, an operation that can't change anything and is right
+  is taken at once: it can't be in anybody's way.
 - An operation of unknown outcome may come at any time after its call, or
   never.  It is tried last, and what comes next has to touch a key of its own:
   otherwise it might as well come later.  Equal ones are taken in the order of
@@ -167,7 +167,8 @@ class Search:
 
     def settle(self, base, mask, state):
         """
-        Take what is right and changes nothing, as long as there is such.
+        Take what is right and only looks, as long as there is such.  A write
+        that changes nothing now may have to come later.
         Returns the place, whether anything was taken, until when others may
         come, and which may: (end, known operation, state after it).
         """
@@ -181,7 +182,7 @@ class Search:
             taken = False
             for i in found:
                 after = apply(self.known[i], state, self.index)
-                if after is state:
+                if after is state and not self.known[i].writes:
                     mask |= 1 << (i - base)
                     taken = any_taken = True
                 elif after is not None:

@@ -62,6 +62,9 @@ RIGHT = {
         [put(1, 10, "a", "x"), get(2, 3, "a", None), get(4, 5, "a", "x")],
     "two writes at a time, in the other order than called":
         [put(1, 10, "a", "x"), put(2, 9, "a", "y"), get(11, 12, "a", "x")],
+    "a write like the one before it, which two deletions need":
+        [put(1, 2, "a", "x"), put(3, 20, "a", "y"),
+         delete(10, 12, "a", True), delete(14, 16, "a", True)],
     "keys do not mind each other":
         [put(1, 2, "a", "x"), get(3, 4, "b", None), put(5, 6, "b", "y")],
     "an unknown write that took place late":

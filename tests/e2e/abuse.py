@@ -30,6 +30,12 @@ class Service(librapi.Service):
 
     patience_s = 0
 
+    def environment(self):
+        """The sanitizers' library keeps what was freed; not too much of it,
+        since memory is looked at."""
+        return dict(super().environment(),
+                    ASAN_OPTIONS="quarantine_size_mb=1")
+
     def start_lighttpd(self):
         conf = self.path("lighttpd")
         if not os.path.isdir(conf):

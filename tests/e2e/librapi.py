@@ -209,6 +209,12 @@ class Connection:
         return answer
 
 
+def is_sanitized():
+    """Whether the program was built with the address sanitizer."""
+    with open(PROGRAM, "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 def environment(folder, settings):
     """The environment with these settings (`value_max_bytes=1`) only."""
     env = {name: value for name, value in os.environ.items()

@@ -171,7 +171,7 @@ class Full(librapi.TestCase):
             self.put_until_full(service, 10000 * turn)
             self.verify(service)
             self.deletes_go_on(service, 30)
-            mount(service.path("data"), f"remount,size={4 + turn}m")
+            mount(service.path("data"), f"remount,size={6 + 3 * turn}m")
             self.wait_for_room(service)
         self.ends_well(service)
 

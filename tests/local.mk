@@ -234,6 +234,7 @@ end_to_end_tests = \
 	%D%/e2e/test_tls.py \
 	%D%/e2e/test_transfer.py \
 	%D%/e2e/test_txn.py \
+	%D%/e2e/test_unsynced.py \
 	%D%/e2e/test_watch.py \
 	%D%/linear/test_checker.py \
 	%D%/linear/test_linear.py \
@@ -320,16 +321,19 @@ EXTRA_DIST += \
 	%D%/bolt/make.go \
 	%D%/bolt/small.db
 
-# Preloaded, it makes the wall clock jump.  No libtool for this one.
+# Preloaded, these make the wall clock jump and syncs fail.  No libtool for them.
+preloaded = %D%/e2e/clock_shift.so %D%/e2e/sync_fails.so
+build_preloaded = $(AM_V_GEN)$(MKDIR_P) $(@D) && \
+	$(CC) -D_GNU_SOURCE $(CFLAGS) -shared -fPIC -o $@
 %D%/e2e/clock_shift.so: %D%/e2e/clock_shift.c Makefile
-	$(AM_V_GEN)$(MKDIR_P) $(@D)
-	$(AM_V_at)$(CC) -D_GNU_SOURCE $(CFLAGS) -shared -fPIC -o $@ \
-		$(srcdir)/%D%/e2e/clock_shift.c
-EXTRA_DIST += %D%/e2e/clock_shift.c
-CLEANFILES += %D%/e2e/clock_shift.so
+	$(build_preloaded) $(srcdir)/%D%/e2e/clock_shift.c
+%D%/e2e/sync_fails.so: %D%/e2e/sync_fails.c Makefile
+	$(build_preloaded) $(srcdir)/%D%/e2e/sync_fails.c
+EXTRA_DIST += %D%/e2e/clock_shift.c %D%/e2e/sync_fails.c
+CLEANFILES += $(preloaded)
 
 if TESTS_POSSIBLE
-check_DATA = %D%/e2e/clock_shift.so
+check_DATA = $(preloaded)
 check_LIBRARIES += %D%/libfuzz.a %D%/libtests.a
 check_PROGRAMS += $(unit_tests) $(fuzz_targets)
 TESTS = $(lint_tests) $(unit_tests) $(fuzz_targets) $(end_to_end_tests)

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What lighttpd answers by itself, and what malformed requests get."""
 
+import resource
+
 import librapi
 
 
@@ -66,6 +68,20 @@ class Lighttpd(librapi.SharedService):
                         b"Content-Length: 100\r\n\r\nonly this")
         connection.close()
         self.assertEqual(self.s.get("/v1/kv/half").status, 404)
+
+
+class NoMemory(librapi.TestCase):
+    def test_without_memory_it_is_overloaded(self):
+        if librapi.is_sanitized():
+            self.skipTest("the sanitizers can't live with a limit")
+        service = self.service(workers=1)
+        worker, = service.workers()
+        limit = 4 << 20
+        resource.prlimit(worker, resource.RLIMIT_DATA, (limit, limit))
+        self.assert_problem(service.put("/v1/kv/large", bytes(7 << 20)), 503,
+                            "overloaded")
+        self.assertEqual(service.put("/v1/kv/small", b"x").status, 201)
+        self.assertEqual(service.workers(), [worker])
 
 
 class NoWorkers(librapi.TestCase):

@@ -86,7 +86,7 @@ class Full(librapi.TestCase):
         if answer.status in (201, 204):
             self.model[target] = value
             return True
-        self.assert_problem(answer, 507)
+        self.assert_problem(answer, 507, "storage-full")
         return False
 
     def delete(self, service, target):

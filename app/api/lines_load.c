@@ -131,10 +131,10 @@ static enum err put_in(struct lines_load *load, struct lines_reader *reader,
 		err = lines_next(reader, &end);
 		if (err || end)
 			break;
-		if (load->replace)
+		if (load->replace) {
 			err = delete_before(cursor, bulk, &reader->key);
-		if (load->replace)
 			cursor_skip(cursor, reader->key);
+		}
 		if (!err)
 			err = bulk_put(bulk, reader->key, reader->type,
 				       reader->value, reader->expires_ms);

@@ -235,6 +235,14 @@ static void end_histogram(const struct metric *metric, uint64_t count,
 	buf_addf(out, "_count %" PRIu64 "\n", count);
 }
 
+static void write_sum(const struct metric *metric, uint64_t us, struct buf *out)
+{
+	add_name(metric, out);
+	buf_add_string(out, "_sum ");
+	add_seconds(out, us);
+	buf_add_char(out, '\n');
+}
+
 static void write_syncs(const struct metric *metric, const struct scene *scene,
 			struct buf *out)
 {
@@ -249,10 +257,7 @@ static void write_syncs(const struct metric *metric, const struct scene *scene,
 	}
 	count += stats->sync_counts[STORE_SYNC_BUCKETS - 1];
 	end_histogram(metric, count, out);
-	add_name(metric, out);
-	buf_add_string(out, "_sum ");
-	add_seconds(out, stats->sync_us);
-	buf_add_char(out, '\n');
+	write_sum(metric, stats->sync_us, out);
 }
 
 static void write_batches(const struct metric *metric,
@@ -275,10 +280,7 @@ static void write_batches(const struct metric *metric,
 static void write_checkpoints(const struct metric *metric,
 			      const struct scene *scene, struct buf *out)
 {
-	add_name(metric, out);
-	buf_add_string(out, "_sum ");
-	add_seconds(out, scene->stats.checkpoint_us);
-	buf_add_char(out, '\n');
+	write_sum(metric, scene->stats.checkpoint_us, out);
 	add_name(metric, out);
 	buf_addf(out, "_count %" PRIu64 "\n", scene->stats.checkpoints);
 }

@@ -15,7 +15,8 @@
 #include "api/call.h"
 #include "http/json_tree.h"
 
-#define TXN_NUMBER_SIZE 21 /* "-9223372036854775808" and NUL */
+#define TXN_NUMBER_SIZE 21  /* "-9223372036854775808" and NUL */
+#define TXN_FAULTS_MAX  100 /* told to the client */
 
 enum txn_verb {
 	TXN_PUT,

@@ -9,8 +9,6 @@
 
 #include "api/txn.h"
 
-#define FAULTS_MAX 100 /* told to the client */
-
 static int compare(const void *a, const void *b)
 {
 	return view_compare(*(const struct view *)a, *(const struct view *)b);
@@ -54,7 +52,7 @@ enum err txn_check_conditions(struct txn *txn)
 	for (size_t i = 0; i < txn->batch.op_count; i++) {
 		char pointer[32];
 
-		if (!is_blind(txn, i, keys) || blind++ >= FAULTS_MAX)
+		if (!is_blind(txn, i, keys) || blind++ >= TXN_FAULTS_MAX)
 			continue;
 		snprintf(pointer, sizeof(pointer), "#/do/%zu", i);
 		fault_at(call, ERR_CONDITION_MISSING, "pointer",

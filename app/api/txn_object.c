@@ -8,8 +8,7 @@
 #include "api/txn_object.h"
 #include "base/base64.h"
 
-#define NAME_MAX_SIZE 40  /* of a member, as it is told to the client */
-#define FAULTS_MAX    100 /* told to the client */
+#define NAME_MAX_SIZE 40 /* of a member, as it is told to the client */
 
 static const char *const member_names[MEMBER_COUNT] = {
 	[MEMBER_VERB] = "put, add, touch, delete or get",
@@ -44,7 +43,7 @@ enum err txn_object_wrong(struct txn *txn, const struct txn_object *object,
 {
 	struct buf pointer = BUF_EMPTY;
 
-	if (txn->fault_count++ >= FAULTS_MAX)
+	if (txn->fault_count++ >= TXN_FAULTS_MAX)
 		return err;
 	buf_addf(&pointer, "#/%s/%zu", object->list, object->index);
 	if (name.size > NAME_MAX_SIZE)

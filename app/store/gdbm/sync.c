@@ -168,9 +168,12 @@ enum err sync_ticket(struct store *store, uint64_t ticket)
 {
 	struct gdbm_store *g = (struct gdbm_store *)store;
 	struct shared *shared = g->shared;
-	struct timespec deadline = engine_lock_deadline(g);
+	struct timespec deadline;
 	bool ours = false;
 
+	if (atomic_load(&shared->durable) >= ticket)
+		return ERR_OK;
+	deadline = engine_lock_deadline(g);
 	for (;;) {
 		uint32_t now = turn_now(&shared->synced);
 		enum err err;

@@ -113,25 +113,25 @@ static bool read_end(struct exchange *x)
 	return !FCGX_GetError(x->fcgi.in);
 }
 
-static bool read_bytes(struct exchange *x, size_t size)
+/* ERR_INCOMPLETE also when the stream broke off, which read_end() tells. */
+static enum err read_bytes(struct exchange *x, size_t size)
 {
 	struct buf *body = &x->request.body;
 
 	while (size > 0) {
 		int want = size < PIECE_BYTES ? (int)size : PIECE_BYTES;
-		int got;
 
 		buf_reserve(body, (size_t)want);
 		if (body->err)
-			return true;
-		got = FCGX_GetStr(body->data + body->size, want, x->fcgi.in);
-		if (got != want)
-			return false;
+			return body->err;
+		if (FCGX_GetStr(body->data + body->size, want, x->fcgi.in) !=
+		    want)
+			return ERR_INCOMPLETE;
 		body->size += (size_t)want;
 		x->received += (uint64_t)want;
 		size -= (size_t)want;
 	}
-	return true;
+	return ERR_OK;
 }
 
 /* Content-Length; without one there is no body. */
@@ -153,10 +153,8 @@ bool exchange_read_body(struct exchange *x, size_t body_max, enum err *err)
 		*err = ERR_INVALID;
 	else if (size > body_max)
 		*err = ERR_VALUE_TOO_LARGE;
-	else if (!read_bytes(x, (size_t)size))
-		return false;
 	else
-		*err = x->request.body.err;
+		*err = read_bytes(x, (size_t)size);
 	return read_end(x);
 }
 
@@ -172,7 +170,7 @@ static enum err read_piece(void *arg, void *data, size_t size, size_t *got)
 		return ERR_OK;
 	want = FCGX_GetStr(data, want, x->fcgi.in);
 	if (want <= 0)
-		return ERR_INVALID;
+		return ERR_INCOMPLETE;
 	*got = (size_t)want;
 	x->body_left -= (uint64_t)want;
 	x->received += (uint64_t)want;

@@ -22,7 +22,7 @@
 #include "base/log.h"
 
 /* Requests that may wait for a worker, as in lighttpd/spawn.conf. */
-#define BACKLOG     4096
+#define BACKLOG     10000
 #define UNIX_PREFIX "unix:"
 
 /* How long workers may outlive their supervisor, and how often to look. */

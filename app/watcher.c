@@ -78,28 +78,24 @@ static void log_answer(const struct watcher *w)
 	buf_release(&text);
 }
 
-/*
- * As much of the body as was announced.  False when less came: then the
- * request is not what the client meant to send.
- */
-static bool take_body(struct watcher *w, struct stream *stream, enum err *err)
+/* As much of the body as was announced. */
+static void take_body(struct watcher *w, struct stream *stream, enum err *err)
 {
 	struct view length = view_trim(w->request.content_length);
 	uint64_t size = 0;
 
 	if (*err)
-		return true;
+		return;
 	if (length.size > 0 && !view_to_uint64(length, UINT64_MAX, &size))
 		*err = ERR_INVALID;
 	else if (stream->too_large || size > stream->body_max)
 		*err = ERR_VALUE_TOO_LARGE;
 	else if (size > stream->body.size)
-		return false;
+		*err = ERR_INCOMPLETE;
 	buf_release(&w->request.body);
 	w->request.body = stream->body;
 	w->request.body.size = *err ? 0 : (size_t)size;
 	stream->body = BUF_EMPTY;
-	return true;
 }
 
 /* The request as the API wants it; false when it is none. */
@@ -120,7 +116,8 @@ static bool take_request(struct watcher *w, struct stream *stream,
 		     1;
 	}
 	*err = request_ready(&w->request);
-	return take_body(w, stream, err);
+	take_body(w, stream, err);
+	return true;
 }
 
 /* Have the request answered.  The watch that it asks to be parked, or NULL. */

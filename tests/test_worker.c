@@ -412,7 +412,7 @@ static void a_body_shorter_than_said_changes_nothing(void)
 	peer_begin(&bytes, RESPONDER, 0);
 	peer_params(&bytes, "PUT", "/v1/kv/short", "10");
 	peer_body(&bytes, view_of("123456789"));
-	CU_ASSERT(exchange(&f, &bytes, NULL));
+	CU_ASSERT(exchange(&f, &bytes, "Status: 503 "));
 	CU_ASSERT(get(&f, "/v1/kv/short", "Status: 404 "));
 	stop(&f, CHILD_DRAIN);
 }

@@ -20,6 +20,9 @@ static const struct failure failures[ERR_COUNT] = {
 		      "a key has 1 to 1024 bytes" },
 	[ERR_KEY_TOO_LONG] = { 414, "key-too-long", "Key too long",
 			       "a key has at most 1024 bytes" },
+	[ERR_INCOMPLETE] = { 503, "request-incomplete", "Request incomplete",
+			     "some of the body was lost on its way to the "
+			     "service; try again" },
 	[ERR_VALUE_TOO_LARGE] = { 413, "value-too-large", "Value too large",
 				  "the value is larger than the limit" },
 	[ERR_BATCH_TOO_LARGE] = { 413, "batch-too-large", "Batch too large",

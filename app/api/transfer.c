@@ -212,7 +212,7 @@ static enum err receive(struct import *import)
 		at += (int64_t)got;
 	}
 	free(piece);
-	if (err == ERR_INVALID)
+	if (err == ERR_INCOMPLETE)
 		fault(call, err,
 		      "the body was cut off after %lld bytes; nothing was "
 		      "changed",

@@ -16,6 +16,7 @@ enum err {
 	ERR_INVALID,           /* malformed: syntax, range, unknown parameter */
 	ERR_KEY,               /* the key is empty or not decodable */
 	ERR_KEY_TOO_LONG,      /* more than STORE_KEY_MAX bytes */
+	ERR_INCOMPLETE,        /* less of a body than Content-Length says */
 	ERR_VALUE_TOO_LARGE,   /* more than LIBRAPI_VALUE_MAX_BYTES */
 	ERR_BATCH_TOO_LARGE,   /* more than one commit can hold */
 	ERR_NO_ROUTE,          /* no resource at this path */

@@ -32,7 +32,7 @@ static enum err take_piece(void *arg, void *data, size_t size, size_t *got)
 	size_t left = end - client->taken;
 
 	if (client->cut && !left)
-		return ERR_INVALID;
+		return ERR_INCOMPLETE;
 	*got = left < PIECE ? left : PIECE;
 	if (*got > size)
 		*got = size;

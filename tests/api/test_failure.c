@@ -67,6 +67,7 @@ static void what_the_contract_names_has_that_status_and_code(void)
 		{ __LINE__, ERR_KEY_TOO_LONG, 414, "key-too-long" },
 		{ __LINE__, ERR_MEDIA_TYPE, 415, "media-type" },
 		{ __LINE__, ERR_CONDITION_MISSING, 428, "condition-required" },
+		{ __LINE__, ERR_INCOMPLETE, 503, "request-incomplete" },
 		{ __LINE__, ERR_BUSY, 503, "busy" },
 		{ __LINE__, ERR_TOO_MANY_WATCHERS, 503, "too-many-watchers" },
 		{ __LINE__, ERR_DRAINING, 503, "draining" },

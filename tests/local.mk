@@ -126,6 +126,8 @@ unit_tests = \
 	%D%/torture/test_cuts \
 	%D%/torture/test_damage \
 	%D%/torture/test_faults \
+	%D%/torture/test_faults_import \
+	%D%/torture/test_faults_tables \
 	%D%/torture/test_nasty \
 	%D%/test_child \
 	%D%/test_harness \
@@ -189,9 +191,20 @@ unit_tests = \
 	%D%/torture/trace.c \
 	%D%/torture/trace.h \
 	%D%/next.h
-%C%_torture_test_faults_SOURCES = \
-	%D%/torture/test_faults.c \
+every_call_struck = \
+	%D%/torture/strike.c \
+	%D%/torture/strike.h \
 	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_torture_test_faults_SOURCES = $(every_call_struck) \
+	%D%/torture/acked.c \
+	%D%/torture/acked.h \
+	%D%/torture/test_faults.c
+%C%_torture_test_faults_import_SOURCES = $(every_call_struck) \
+	%D%/torture/test_faults_import.c
+%C%_torture_test_faults_tables_SOURCES = $(every_call_struck) \
+	%D%/torture/acked.c \
+	%D%/torture/acked.h \
+	%D%/torture/test_faults_tables.c
 %C%_torture_test_nasty_SOURCES = \
 	%D%/torture/test_nasty.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
@@ -373,9 +386,12 @@ kill-storm: all
 # The long forms, minutes each; not part of make check.
 .PHONY: torture
 torture: all %D%/torture/plug %D%/torture/test_cuts %D%/torture/test_damage \
-		%D%/torture/test_faults %D%/torture/test_nasty
+		%D%/torture/test_faults %D%/torture/test_faults_import \
+		%D%/torture/test_faults_tables %D%/torture/test_nasty
 	LIBRAPI_TORTURE=1 %D%/torture/test_damage
 	LIBRAPI_TORTURE=1 %D%/torture/test_faults
+	LIBRAPI_TORTURE=1 %D%/torture/test_faults_import
+	LIBRAPI_TORTURE=1 %D%/torture/test_faults_tables
 	LIBRAPI_TORTURE=1 %D%/torture/test_nasty
 	LIBRAPI_TORTURE=1 %D%/torture/test_cuts
 	if [ "$$(id -u)" = 0 ]; then $(run_power_cuts) --cuts=1000; \

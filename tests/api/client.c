@@ -33,7 +33,7 @@ static enum err take_piece(void *arg, void *data, size_t size, size_t *got)
 
 	if (client->cut && !left)
 		return ERR_INCOMPLETE;
-	*got = left < PIECE ? left : PIECE;
+	*got = left < client->piece ? left : client->piece;
 	if (*got > size)
 		*got = size;
 	if (*got)
@@ -92,6 +92,7 @@ void client_open(struct client *client)
 	};
 
 	*client = (struct client){
+		.piece = PIECE,
 		.conf = {
 			.value_max_bytes = VALUE_MAX,
 			.txn_max_ops = 20,

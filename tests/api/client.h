@@ -16,6 +16,7 @@ struct client {
 	struct response response;
 	struct buf head; /* of the last answer */
 	struct buf body; /* that was made while it was sent */
+	size_t piece;    /* of a body that goes in pieces; at first 7 */
 	size_t taken;    /* of request.body, when that goes in pieces */
 	size_t cut;      /* where such a body is cut off; 0 nowhere */
 	bool stream_failed;

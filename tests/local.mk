@@ -224,6 +224,7 @@ end_to_end_tests = \
 	%D%/e2e/test_clock.py \
 	%D%/e2e/test_concurrency.py \
 	%D%/e2e/test_cors.py \
+	%D%/e2e/test_damaged.py \
 	%D%/e2e/test_docs.py \
 	%D%/e2e/test_errors.py \
 	%D%/e2e/test_full.py \
@@ -398,7 +399,8 @@ torture: all %D%/torture/plug %D%/torture/test_cuts %D%/torture/test_damage \
 		else echo 'make power-cuts needs root: left out' >&2; fi
 	$(run_kill_storm) --kills=2000
 	$(AM_TESTS_ENVIRONMENT) \
-	for test in e2e/test_abuse e2e/test_misspoken linear/test_linear; do \
+	for test in e2e/test_abuse e2e/test_damaged e2e/test_misspoken \
+			linear/test_linear; do \
 		LIBRAPI_TORTURE=1 $(PYTHON) $(srcdir)/%D%/$$test.py || exit 1; \
 	done
 

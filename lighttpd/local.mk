@@ -66,6 +66,7 @@ EXTRA_DIST += \
 	%D%/debian.conf.in \
 	%D%/errors.awk \
 	%D%/errors.txt \
+	%D%/dev \
 	%D%/docs/fetch \
 	%D%/run \
 	%D%/settings.sh.in
@@ -113,13 +114,9 @@ run: all
 		$(SHELL) $(srcdir)/%D%/run '$(abs_builddir)'
 
 # The same, built and started again whenever a source is saved, its data kept.
-# entr ends with 2 when a file was added or removed; then the list is made anew.
 .PHONY: dev
-dev:
-	@command -v entr >/dev/null || \
-		{ echo 'make dev needs entr (Debian package: entr)' >&2; exit 1; }
-	@status=2; while [ $$status = 2 ]; do \
-		find $(srcdir)/app $(srcdir)/lighttpd -type f | \
-			entr -dnr $(MAKE) --no-print-directory run; \
-		status=$$?; \
-	done; exit $$status
+dev: all
+	@MAKE='$(MAKE)' PARTS='app/librapi $(lighttpdconf_DATA) $(errors_DATA)' \
+		LIGHTTPD='$(LIGHTTPD)' CURL='$(CURL)' LIGHTTPD_PORT='$(PORT)' \
+		$(SHELL) $(srcdir)/%D%/dev '$(srcdir)' \
+		$(SHELL) $(srcdir)/%D%/run '$(abs_builddir)'

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What keeps the service from starting, and that it says so in a sentence."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import librapi
 
 RUN = os.path.join(librapi.SOURCE, "lighttpd", "run")
+PR_SET_CHILD_SUBREAPER = 36      # of prctl(2)
 
 
 class Refusals(librapi.TestCase):
@@ -163,6 +165,25 @@ class Run(librapi.TestCase):
             self.assertFalse(librapi.processes_in(service.folder))
         dump = librapi.run(service.folder, "dump")
         self.assertIn(b"second", dump.stdout)
+
+    def test_it_ends_though_nobody_takes_note_of_the_dead(self):
+        """As in a container, whose first process may be anything."""
+        libc = ctypes.CDLL(None)
+        service = self.service(start=False)
+        self.assertEqual(libc.prctl(PR_SET_CHILD_SUBREAPER, 1), 0)
+        try:
+            process = self.start(service.folder, service.port)
+            service.wait_ready()
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=20)
+        finally:
+            libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
+        self.assertEqual(process.returncode, 0, output)
+        while True:
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                break
 
 
 if __name__ == "__main__":

@@ -41,11 +41,11 @@ bool exchange_begin(struct exchange *x, int fd, struct timeval timeout);
 
 /*
  * Read the body to the end of the stream.  False when no end came.  A body
- * that can't be taken, ERR_INVALID, ERR_INCOMPLETE when less came than was
- * said, or ERR_VALUE_TOO_LARGE when it has more than body_max bytes, is *err; it has
- * been read all the same, since the peer does not listen before it has sent
- * everything.  So it has with an *err that is there before, of which nothing
- * is kept.
+ * that can't be taken is *err: ERR_INVALID, ERR_INCOMPLETE when less came than
+ * was said, or ERR_VALUE_TOO_LARGE when it has more than body_max bytes.  It
+ * has been read all the same, since the peer does not listen before it has
+ * sent everything.  So it has with an *err that is there before, of which
+ * nothing is kept.
  */
 bool exchange_read_body(struct exchange *x, size_t body_max, enum err *err);
 

@@ -243,6 +243,7 @@ end_to_end_tests = \
 	%D%/e2e/test_properties.py \
 	%D%/e2e/test_seed.py \
 	%D%/e2e/test_signals.py \
+	%D%/e2e/test_slow_disk.py \
 	%D%/e2e/test_start.py \
 	%D%/e2e/test_stopped.py \
 	%D%/e2e/test_tls.py \
@@ -284,6 +285,7 @@ python_helpers = \
 	%D%/browser/swagger_ui.py \
 	%D%/e2e/abuse.py \
 	%D%/e2e/contract.py \
+	%D%/e2e/disk.py \
 	%D%/e2e/librapi.py \
 	%D%/e2e/metrics.py \
 	%D%/e2e/vitals.py \
@@ -335,15 +337,16 @@ EXTRA_DIST += \
 	%D%/bolt/make.go \
 	%D%/bolt/small.db
 
-# Preloaded, these make the wall clock jump and syncs fail.  No libtool for them.
-preloaded = %D%/e2e/clock_shift.so %D%/e2e/sync_fails.so
+# Preloaded, these make the wall clock jump, and the disk slow or fail.  No
+# libtool for them.
+preloaded = %D%/e2e/clock_shift.so %D%/e2e/bad_disk.so
 build_preloaded = $(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	$(CC) -D_GNU_SOURCE $(CFLAGS) -shared -fPIC -o $@
 %D%/e2e/clock_shift.so: %D%/e2e/clock_shift.c Makefile
 	$(build_preloaded) $(srcdir)/%D%/e2e/clock_shift.c
-%D%/e2e/sync_fails.so: %D%/e2e/sync_fails.c Makefile
-	$(build_preloaded) $(srcdir)/%D%/e2e/sync_fails.c
-EXTRA_DIST += %D%/e2e/clock_shift.c %D%/e2e/sync_fails.c
+%D%/e2e/bad_disk.so: %D%/e2e/bad_disk.c Makefile
+	$(build_preloaded) $(srcdir)/%D%/e2e/bad_disk.c
+EXTRA_DIST += %D%/e2e/clock_shift.c %D%/e2e/bad_disk.c
 CLEANFILES += $(preloaded)
 
 if TESTS_POSSIBLE

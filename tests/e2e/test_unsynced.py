@@ -5,27 +5,13 @@ A disk that can't be synced any more: no write is acknowledged from then on,
 /readyz says so, reads go on, and a restart makes it good.
 """
 
-import os
-
+import disk
 import librapi
-
-FAILS = os.path.join(librapi.BUILD, "tests", "e2e", "sync_fails.so")
-
-
-class Service(librapi.Service):
-    def environment(self):
-        env = super().environment()
-        env["SYNC_FAILS_FILE"] = self.path("fails")
-        env["LD_PRELOAD"] = FAILS
-        # The sanitizers' library wants to be the first otherwise.
-        env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") \
-            + ":verify_asan_link_order=0"
-        return env
 
 
 class Unsynced(librapi.TestCase):
     def setUp(self):
-        self.s = Service(self.folder(), workers=2)
+        self.s = disk.Service(self.folder(), workers=2)
         self.addCleanup(self.s.end)
         self.s.start()
         self.assertEqual(self.s.put("/v1/kv/a", b"kept").status, 201)
@@ -34,11 +20,10 @@ class Unsynced(librapi.TestCase):
         self.assert_problem(answer, 503, "writes-stopped")
 
     def test_a_failed_sync_stops_writes_until_a_restart(self):
-        with open(self.s.path("fails"), "wb"):
-            pass
+        self.s.fail()
         self.assert_problem(self.s.put("/v1/kv/a", b"lost"), 500,
                             "internal-error")
-        os.unlink(self.s.path("fails"))
+        self.s.fail(False)
         for _ in range(4):          # to each worker, most likely
             self.refused(self.s.put("/v1/kv/b", b"x"))
         self.refused(self.s.request("DELETE", "/v1/kv/a"))

@@ -3,7 +3,8 @@
 What happens to a service while clients talk to it: processes are killed, and
 stopped for a while, at any moment or, worse, while they hold a lock.  A worker
 that is in pwrite(2) has the journal's lock, one in fdatasync(2) that of the
-sync; which call a process is in is read from /proc.
+sync; which call a process is in is read from /proc.  Where the disk is slow
+(disk.py), whoever waits for it says so.
 """
 
 import os
@@ -11,6 +12,7 @@ import platform
 import signal
 import time
 
+import disk
 import librapi
 
 HOLDING = {"x86_64": {"18": "journal", "75": "sync"},
@@ -49,13 +51,17 @@ class Faults:
         except (OSError, ValueError):
             return []           # no supervisor just now
 
+    def slow_lock_of(self, pid):
+        slow = isinstance(self.service, disk.Service)
+        return "sync" if slow and self.service.who("sync") == pid else None
+
     def holder(self):
         """A worker that has a lock, and which; or any."""
         deadline = time.monotonic() + LOOK_SECONDS
         workers = self.workers()
         while workers and time.monotonic() < deadline:
             for pid in workers:
-                lock = lock_of(pid)
+                lock = lock_of(pid) or self.slow_lock_of(pid)
                 if lock:
                     return pid, lock
         return (self.rng.choice(workers), "nothing") if workers else (0, "")

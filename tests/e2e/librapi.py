@@ -12,7 +12,8 @@ HTTP client that sends a target byte for byte, and a TAP printer for unittest.
         librapi.main()
 
 Test names are sentences.  Everything that a test starts is killed when it
-ends, however it ends, and nothing waits for ever.
+ends, however it ends, and nothing waits for ever.  What fails in a thread of a
+test fails the test.
 """
 
 import json
@@ -444,8 +445,30 @@ def _names(headers):
             for name, value in headers.items()}
 
 
+# Failures of threads that nobody has been told of yet.
+THREAD_FAILURES = []
+
+
+def _note_failure(failed):
+    THREAD_FAILURES.append("".join(traceback.format_exception(
+        failed.exc_type, failed.exc_value, failed.exc_traceback)))
+
+
+threading.excepthook = _note_failure
+
+
 class TestCase(unittest.TestCase):
     longMessage = True
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.addCleanup(self.check_threads)     # the first is done last
+
+    def check_threads(self):
+        failures = THREAD_FAILURES[:]
+        THREAD_FAILURES.clear()
+        if failures:
+            self.fail("in a thread:\n" + "\n".join(failures))
 
     def folder(self):
         folder = tempfile.mkdtemp(prefix="librapi-")

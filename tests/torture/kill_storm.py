@@ -9,8 +9,9 @@ supervisor).
 Every write has a value that no other has.  The streams of two watchers, taken
 together as what happened, are then held against what the clients were told:
 each revision once and in order, without a gap; each acknowledged write there,
-at its revision; those without an answer wholly or not at all, and once; and the
-store's content is what the stream comes to.
+at its revision; those without an answer wholly or not at all, and once; of each
+key as many deletes as were acknowledged, or more by those without an answer;
+and the store's content is what the stream comes to.
 
 Not a part of make check.  LIBRAPI_SEED=N repeats the choices, not the moments.
 
@@ -18,6 +19,7 @@ Not a part of make check.  LIBRAPI_SEED=N repeats the choices, not the moments.
 """
 
 import argparse
+import collections
 import json
 import os
 import random
@@ -49,6 +51,8 @@ class Writer:
         self.count = 0
         self.asked = {}         # value -> keys that were put with it
         self.told = {}          # value -> revision
+        self.deleted = collections.Counter()            # by key
+        self.perhaps_deleted = collections.Counter()
         self.unknown = 0
         self.connection = None
 
@@ -92,8 +96,13 @@ class Writer:
         return answer
 
     def delete(self):
-        answer = self.send("DELETE", f"/v1/kv/{self.key()}", None)
-        assert not answer or answer.status in (204, 404), answer
+        key = self.key()
+        answer = self.send("DELETE", f"/v1/kv/{key}", None)
+        if not answer:
+            self.perhaps_deleted[key] += 1
+            return answer
+        assert answer.status in (204, 404), answer
+        self.deleted[key] += answer.status == 204
         return answer
 
     def write(self):
@@ -213,6 +222,20 @@ class KillStorm(librapi.TestCase):
                     self.assertEqual(found, keys, "half a transaction")
         self.assertEqual(at, {}, "nobody wrote it")
 
+    def judge_deletes(self, events, writers):
+        """They take no value and tell no revision: they can be counted."""
+        found = collections.Counter(event["key"] for event in events
+                                    if event["event"] == "delete")
+        for writer in writers:
+            for n in range(KEYS):
+                key = f"{writer.prefix}{n}"
+                least = writer.deleted[key]
+                self.assertGreaterEqual(found[key], least, f"{key}: a delete "
+                                        "is lost")
+                self.assertLessEqual(found[key],
+                                     least + writer.perhaps_deleted[key],
+                                     f"{key}: nobody deleted it")
+
     def judge_content(self, service, happened):
         content = {}
         for events in happened.values():
@@ -261,6 +284,7 @@ class KillStorm(librapi.TestCase):
         self.assertEqual(watchers[0].events, watchers[1].events)
         happened = self.judge_stream(watchers[0].events)
         self.judge_writes(happened, writers)
+        self.judge_deletes(watchers[0].events, writers)
         self.judge_content(service, happened)
         told = sum(len(writer.told) for writer in writers)
         print(f"# {storm.kills()} kills survived {storm.counts}, "

@@ -39,6 +39,7 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/store/contract_snapshot.c \
 	%D%/store/gdbm/made.c \
 	%D%/store/gdbm/made.h \
+	%D%/store/gdbm/small.h \
 	%D%/store/model.c \
 	%D%/torture/kept.c \
 	%D%/torture/kept.h \

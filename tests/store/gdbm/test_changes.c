@@ -19,6 +19,7 @@
 #include "harness.h"
 #include "store/cases.h"
 #include "store/gdbm/engine.h"
+#include "store/gdbm/small.h"
 
 #define REVISIONS   400
 #define WRITERS     3
@@ -34,20 +35,17 @@ struct board {
 
 static struct board *board;
 
-static void small_limits(struct store_conf *conf)
+static void settings(struct store_conf *conf)
 {
+	small_limits(conf);
 	conf->value_max_bytes = 16384;
-	conf->journal_segment_bytes = 65536;
-	conf->journal_max_bytes = 262144;
-	conf->memtable_bytes = 65536;
-	conf->table_max_keys = 16;
 	conf->checkpoint_idle_ms = 20;
 	conf->lock_timeout_ms = 10000;
 }
 
 static const struct contract_engine engine = { .name = "gdbm",
 					       .persists = true,
-					       .settings = small_limits };
+					       .settings = settings };
 
 struct walk {
 	uint64_t next; /* revision that has to come */

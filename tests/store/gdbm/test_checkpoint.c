@@ -17,16 +17,14 @@
 #include "harness.h"
 #include "store/cases.h"
 #include "store/gdbm/engine.h"
+#include "store/gdbm/small.h"
 
 #define KEYS 200
 
-static void small_limits(struct store_conf *conf)
+static void settings(struct store_conf *conf)
 {
+	small_limits(conf);
 	conf->value_max_bytes = 16384;
-	conf->journal_segment_bytes = 65536;
-	conf->journal_max_bytes = 262144;
-	conf->memtable_bytes = 65536;
-	conf->table_max_keys = 16;
 	conf->table_max_bytes = 65536;
 	conf->checkpoint_idle_ms = 0;
 	conf->expiry_interval_ms = 0;
@@ -35,7 +33,7 @@ static void small_limits(struct store_conf *conf)
 
 static const struct contract_engine engine = { .name = "gdbm",
 					       .persists = true,
-					       .settings = small_limits };
+					       .settings = settings };
 
 static const char *key_of(int i)
 {

@@ -18,6 +18,7 @@
 #include "harness.h"
 #include "store/cases.h"
 #include "store/gdbm/engine.h"
+#include "store/gdbm/small.h"
 
 #define WAITERS 6
 
@@ -85,19 +86,16 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
 	return syscall(SYS_pwrite64, fd, data, size, at);
 }
 
-static void small_limits(struct store_conf *conf)
+static void settings(struct store_conf *conf)
 {
-	conf->value_max_bytes = 4096;
-	conf->journal_segment_bytes = 65536;
-	conf->journal_max_bytes = 262144;
-	conf->memtable_bytes = 65536;
+	small_limits(conf);
 	conf->checkpoint_idle_ms = 60000;
 	conf->lock_timeout_ms = 10000;
 }
 
 static const struct contract_engine engine = { .name = "gdbm",
 					       .persists = true,
-					       .settings = small_limits };
+					       .settings = settings };
 
 static struct store *begin(void)
 {

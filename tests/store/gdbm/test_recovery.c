@@ -22,13 +22,11 @@
 #include "harness.h"
 #include "store/cases.h"
 #include "store/gdbm/engine.h"
+#include "store/gdbm/small.h"
 
-static void small_limits(struct store_conf *conf)
+static void settings(struct store_conf *conf)
 {
-	conf->value_max_bytes = 4096;
-	conf->journal_segment_bytes = 65536;
-	conf->journal_max_bytes = 262144;
-	conf->memtable_bytes = 65536;
+	small_limits(conf);
 	conf->table_max_keys = 8;
 	conf->checkpoint_idle_ms = 0;
 	conf->history_bytes = 0;
@@ -36,7 +34,7 @@ static void small_limits(struct store_conf *conf)
 
 static const struct contract_engine engine = { .name = "gdbm",
 					       .persists = true,
-					       .settings = small_limits };
+					       .settings = settings };
 
 /* Run `work` on the store in a child that crashes afterwards. */
 static void crash_after(void (*work)(struct store *store))
@@ -488,7 +486,7 @@ static size_t memtable_bytes;
 
 static void room_for_more(struct store_conf *conf)
 {
-	small_limits(conf);
+	settings(conf);
 	conf->journal_segment_bytes = 1 << 20;
 	conf->journal_max_bytes = 4 << 20;
 	conf->memtable_bytes = memtable_bytes;

@@ -18,16 +18,14 @@
 #include "harness.h"
 #include "store/cases.h"
 #include "store/gdbm/engine.h"
+#include "store/gdbm/small.h"
 
 #define ACCOUNTS 60
 #define WRITERS  2
 
-static void small_limits(struct store_conf *conf)
+static void settings(struct store_conf *conf)
 {
-	conf->value_max_bytes = 4096;
-	conf->journal_segment_bytes = 65536;
-	conf->journal_max_bytes = 262144;
-	conf->memtable_bytes = 65536;
+	small_limits(conf);
 	conf->table_max_keys = 8;
 	conf->checkpoint_idle_ms = 5;
 	conf->lock_timeout_ms = 10000;
@@ -36,7 +34,7 @@ static void small_limits(struct store_conf *conf)
 
 static const struct contract_engine engine = { .name = "gdbm",
 					       .persists = true,
-					       .settings = small_limits };
+					       .settings = settings };
 
 static _Atomic bool *stop;
 

@@ -41,10 +41,14 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/store/gdbm/made.h \
 	%D%/store/gdbm/small.h \
 	%D%/store/model.c \
+	%D%/torture/frames.c \
+	%D%/torture/frames.h \
 	%D%/torture/kept.c \
 	%D%/torture/kept.h \
 	%D%/torture/lived.c \
 	%D%/torture/lived.h \
+	%D%/torture/others.c \
+	%D%/torture/others.h \
 	%D%/torture/seen.c \
 	%D%/torture/seen.h
 
@@ -130,6 +134,7 @@ unit_tests = \
 	%D%/torture/test_faults_import \
 	%D%/torture/test_faults_tables \
 	%D%/torture/test_nasty \
+	%D%/torture/test_struck \
 	%D%/test_child \
 	%D%/test_harness \
 	%D%/test_listener \
@@ -206,8 +211,8 @@ every_call_struck = \
 	%D%/torture/acked.c \
 	%D%/torture/acked.h \
 	%D%/torture/test_faults_tables.c
-%C%_torture_test_nasty_SOURCES = \
-	%D%/torture/test_nasty.c \
+%C%_torture_test_struck_SOURCES = \
+	%D%/torture/test_struck.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_api_test_memory_SOURCES = \
 	%D%/api/test_memory.c \

@@ -10,8 +10,8 @@
  * bytes in the log, or a key may be refused so; nothing else than what was
  * committed may ever be told, nobody crashes and nobody hangs.
  *
- * What may be lost without a word is computed here, from the frames of the
- * journal: commits that no undamaged frame after them knows to be on disk.
+ * What may be lost without a word is computed from the frames of the journal
+ * (frames.h), and exactly that has to be lost.
  *
  * make check takes places at random, LIBRAPI_TORTURE=1 every seventh byte from
  * a random start; LIBRAPI_SEED repeats a run.
@@ -29,7 +29,7 @@
 #include "base/log.h"
 #include "harness.h"
 #include "store/gdbm/engine.h"
-#include "torture/kept.h"
+#include "torture/frames.h"
 #include "torture/seen.h"
 
 #define RUN_MAX 600 /* bytes damaged at one place */
@@ -50,6 +50,7 @@ struct verdict {
 
 static struct verdict *verdict;
 static struct kept kept;
+static struct frames frames;
 static size_t damaged; /* which of its files */
 static unsigned seed;
 
@@ -115,67 +116,7 @@ out:
 	verdict->ended = true;
 }
 
-/* The frames of the live journal, as they were written. */
-struct frame_place {
-	size_t file; /* of kept */
-	uint64_t position;
-	uint64_t end;
-	uint64_t revision;
-	uint64_t durable;
-	bool seals; /* an `end`; the next segment has frames */
-};
-
-static struct frame_place frames[LIVED_REVISIONS];
-static size_t frame_count;
-static uint64_t first_live; /* segment */
-
-static void note_frames(size_t file)
-{
-	const unsigned char *bytes = (void *)kept.files[file].bytes.data;
-	size_t size = kept.files[file].bytes.size;
-	uint64_t at = JOURNAL_HEAD_SIZE;
-
-	while (at + JOURNAL_FRAME_HEAD_SIZE <= size && bytes[at + 14] != 0) {
-		const unsigned char *in = bytes + at;
-		struct frame_place *frame = &frames[frame_count++];
-
-		CU_ASSERT_FATAL(frame_count < LIVED_REVISIONS);
-		frame->file = file;
-		frame->position = at;
-		frame->end = at + journal_frame_size(le32_get(in + 8));
-		frame->revision = le64_get(in + 16);
-		frame->durable = le64_get(in + 24);
-		frame->seals = in[14] == JOURNAL_END;
-		at = frame->end;
-	}
-}
-
-/*
- * The newest revision that is left when bytes [at, end) of the file are not
- * what they were; 0 when that has to be refused.
- */
-static uint64_t left_of(size_t at, size_t end)
-{
-	uint64_t left = lived->revision;
-	uint64_t known = 0;
-
-	for (size_t i = 0; i < frame_count; i++) {
-		const struct frame_place *frame = &frames[i];
-		bool hit = frame->file == damaged && at < frame->end &&
-			   end > frame->position;
-
-		if (hit && frame->seals)
-			return 0;
-		if (hit && left >= frame->revision)
-			left = frame->revision - 1;
-		if (!hit && left < frame->revision)
-			known = frame->durable;
-	}
-	return known > left ? 0 : left;
-}
-
-struct
-try {
+struct attempt {
 	enum damage damage;
 	size_t at;
 	size_t end; /* of the bytes that differ */
@@ -184,13 +125,6 @@ try {
 static bool is(const char *name, const char *part)
 {
 	return strstr(name, part) != NULL;
-}
-
-static bool is_live_segment(const char *name)
-{
-	uint64_t number;
-
-	return journal_name_parse(name, &number) && number >= first_live;
 }
 
 /* The log says which file, and which of its bytes or lines. */
@@ -213,22 +147,24 @@ static bool is_untouched(void)
 	       verdict->revision == lived->revision;
 }
 
-static const char *judge_segment(const struct try *try, const struct buf *log)
+static const char *judge_segment(const struct attempt *attempt,
+				 const struct buf *log)
 {
 	const char *name = kept.files[damaged].name;
-	uint64_t left = left_of(try->at, try->end);
-	bool resized = try->damage == DAMAGE_CUT ||
-		       try->damage == DAMAGE_INSERT ||
-		       try->damage == DAMAGE_APPEND;
+	uint64_t left =
+		frames_left(&frames, damaged, attempt->at, attempt->end);
+	bool resized = attempt->damage == DAMAGE_CUT ||
+		       attempt->damage == DAMAGE_INSERT ||
+		       attempt->damage == DAMAGE_APPEND;
 
-	if (!is_live_segment(name)) {
+	if (!frames_is_live(&frames, name)) {
 		if (!is_untouched())
 			return "history is needed";
 		return verdict->checked && !verdict->named
 			       ? "the check does not say where"
 			       : NULL;
 	}
-	if (resized || try->at < JOURNAL_HEAD_SIZE || !left) {
+	if (resized || attempt->at < JOURNAL_HEAD_SIZE || !left) {
 		if (!is_refused() || !verdict->checked)
 			return "is not refused";
 		return log_names(log) ? NULL : "the log does not say where";
@@ -251,7 +187,7 @@ static const char *judge_table(const struct buf *log)
 		       : "the check does not say where";
 }
 
-static const char *what_is_wrong(int status, const struct try *try,
+static const char *what_is_wrong(int status, const struct attempt *attempt,
 				 const struct buf *log)
 {
 	const char *name = kept.files[damaged].name;
@@ -267,7 +203,7 @@ static const char *what_is_wrong(int status, const struct try *try,
 	if (is(name, "LOCK"))
 		return is_untouched() && !verdict->checked ? NULL : "is needed";
 	if (is(name, "journal-"))
-		return judge_segment(try, log);
+		return judge_segment(attempt, log);
 	if (is(name, "table-"))
 		return judge_table(log);
 	return is_refused() && verdict->checked && log_names(log)
@@ -276,28 +212,31 @@ static const char *what_is_wrong(int status, const struct try *try,
 }
 
 /* Where what was damaged begins and ends to differ. */
-static void find_ends(struct try *try, struct view old, const struct buf *bytes)
+static void find_ends(struct attempt *attempt, struct view old,
+		      const struct buf *bytes)
 {
 	const char *was = old.data;
 	size_t least = old.size < bytes->size ? old.size : bytes->size;
 
-	try->at = 0;
-	while (try->at < least && was[try->at] == bytes->data[try->at])
-		try->at++;
-	try->end = old.size;
+	attempt->at = 0;
+	while (attempt->at < least &&
+	       was[attempt->at] == bytes->data[attempt->at])
+		attempt->at++;
+	attempt->end = old.size;
 	if (old.size != bytes->size)
 		return;
-	while (was[try->end - 1] == bytes->data[try->end - 1])
-		try->end--;
+	while (was[attempt->end - 1] == bytes->data[attempt->end - 1])
+		attempt->end--;
 }
 
-static void run_damaged(struct try *try, const struct buf *bytes, int log_fd)
+static void run_damaged(struct attempt *attempt, const struct buf *bytes,
+			int log_fd)
 {
 	struct buf log = BUF_EMPTY;
 	const char *wrong;
 	int status;
 
-	find_ends(try, buf_view(&kept.files[damaged].bytes), bytes);
+	find_ends(attempt, buf_view(&kept.files[damaged].bytes), bytes);
 	kept_write(&kept, harness_path("data"), damaged, buf_view(bytes));
 	CU_ASSERT_EQUAL_FATAL(ftruncate(log_fd, 0), 0);
 	lseek(log_fd, 0, SEEK_SET);
@@ -305,14 +244,14 @@ static void run_damaged(struct try *try, const struct buf *bytes, int log_fd)
 	status = in_child(live, log_fd);
 	kept_slurp(log_fd, &log);
 	buf_add_char(&log, '\0');
-	wrong = what_is_wrong(status, try, &log);
+	wrong = what_is_wrong(status, attempt, &log);
 	CU_ASSERT_PTR_NULL(wrong);
 	if (wrong)
 		printf("# %s, bytes %zu to %zu, %s: %s; status %d, opened %d, "
 		       "checked %d, revision %u, wrong %u in line %d, denied "
 		       "%u\n# %s\n",
-		       kept.files[damaged].name, try->at, try->end,
-		       damage_names[try->damage], wrong, status,
+		       kept.files[damaged].name, attempt->at, attempt->end,
+		       damage_names[attempt->damage], wrong, status,
 		       verdict->opened, verdict->checked,
 		       (unsigned)verdict->revision, verdict->seen.wrong,
 		       verdict->seen.line, verdict->seen.denied, log.data);
@@ -345,7 +284,7 @@ static unsigned try_file(size_t file, enum damage damage, int log_fd)
 
 	damaged = file;
 	for (unsigned n = 0; n < (all ? used / STRIDE : TRIES); n++) {
-		struct try try = { .damage = damage };
+		struct attempt attempt = { .damage = damage };
 		unsigned at = all ? n * STRIDE + random_below(STRIDE)
 				  : random_below(used);
 		unsigned size = 1;
@@ -353,7 +292,7 @@ static unsigned try_file(size_t file, enum damage damage, int log_fd)
 		if (damage != DAMAGE_FLIP || random_below(2))
 			size += random_below(RUN_MAX);
 		if (damage_do(damage, buf_view(original), at, size, &bytes)) {
-			run_damaged(&try, &bytes, log_fd);
+			run_damaged(&attempt, &bytes, log_fd);
 			tried++;
 		}
 	}
@@ -400,14 +339,9 @@ static void make_store(void)
 	CU_ASSERT_EQUAL_FATAL(manifest_read(dir, &manifest), ERR_OK);
 	close(dir);
 	CU_ASSERT(manifest.table_count >= 3);
-	first_live = manifest.first_segment;
+	frames_note(&frames, &kept, manifest.first_segment);
 	manifest_release(&manifest);
-	frame_count = 0;
-	for (size_t i = 0; i < kept.count; i++) {
-		if (is_live_segment(kept.files[i].name))
-			note_frames(i);
-	}
-	CU_ASSERT_EQUAL_FATAL(frame_count, 17);
+	CU_ASSERT_EQUAL_FATAL(frames.count, 17);
 	kept_write(&kept, harness_path("data"), kept.count, none);
 	damaged = 0;
 	*verdict = (struct verdict){ 0 };

@@ -111,7 +111,11 @@ static void slow_down(struct gdbm_store *g)
 		clock_sleep_ms(SLOW_MS);
 }
 
-/* A process that has the store for itself alone has no housekeeper. */
+/*
+ * A process that has the store for itself alone has no housekeeper: it makes
+ * the room.  That may take longer than its time, so callers try once more
+ * after the wait that the time ended in.
+ */
 static void wait_for_room(struct gdbm_store *g)
 {
 	if (g->slot != STORE_SLOTS_MAX || checkpoint_run(g))
@@ -123,13 +127,15 @@ static enum err commit_write(struct gdbm_store *g, struct store_batch *batch,
 {
 	struct timespec deadline = engine_lock_deadline(g);
 	struct stripe_set stripes = stripes_of(g, batch);
+	bool last = false;
 	enum err err;
 
 	slow_down(g);
 	for (;;) {
 		err = commit_try(g, batch, &stripes, &deadline, ticket);
-		if (err != ERR_BUSY || clock_passed(&deadline))
+		if (err != ERR_BUSY || last)
 			return err;
+		last = clock_passed(&deadline);
 		wait_for_room(g);
 	}
 }
@@ -234,14 +240,16 @@ enum err commit_delete_prefix(struct store *store, struct view prefix,
 {
 	struct gdbm_store *g = (struct gdbm_store *)store;
 	struct timespec deadline = engine_lock_deadline(g);
+	bool last = false;
 	enum err err;
 
 	slow_down(g);
 	for (;;) {
 		err = delete_try(g, prefix, &deadline, deleted, revision,
 				 ticket);
-		if (err != ERR_BUSY || clock_passed(&deadline))
+		if (err != ERR_BUSY || last)
 			break;
+		last = clock_passed(&deadline);
 		wait_for_room(g);
 	}
 	buf_trim(&g->frame, KEEP_BYTES);

@@ -83,6 +83,31 @@ static size_t listed(struct store *store)
 	return count;
 }
 
+static void no_time(struct store_conf *conf)
+{
+	settings(conf);
+	conf->lock_timeout_ms = 0;
+}
+
+/* However slow the machine is: its checkpoints are its own. */
+static void who_is_alone_never_finds_the_journal_full(void)
+{
+	static const struct contract_engine hurried = { .name = "gdbm",
+							.persists = true,
+							.settings = no_time };
+	static char value[15000];
+	struct store *store;
+
+	memset(value, 'x', sizeof(value) - 1);
+	contract_use(&hurried);
+	store = contract_open();
+	for (int i = 0; i < 100; i++)
+		contract_put(store, key_of(i), value);
+	CU_ASSERT_EQUAL(listed(store), 100);
+	contract_close(store);
+	contract_use(&engine);
+}
+
 static size_t count_files(const char *prefix)
 {
 	DIR *dir = opendir(harness_path("data"));
@@ -483,6 +508,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(ranges_split_as_they_grow_and_no_file_is_left_over),
 	HARNESS_TEST(many_tables_need_a_manifest_in_between),
 	HARNESS_TEST(a_range_without_keys_vanishes),
+	HARNESS_TEST(who_is_alone_never_finds_the_journal_full),
 	HARNESS_TEST(a_table_splits_by_its_bytes_too),
 	HARNESS_TEST(keys_that_share_a_hash_are_spread_over_tables),
 	HARNESS_TEST(what_a_reader_goes_by_stays_until_it_has_ended),

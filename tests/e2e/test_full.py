@@ -42,8 +42,15 @@ def mount(folder, options):
 
 
 def limit(folder, size):
-    subprocess.run(["btrfs", "qgroup", "limit", size, folder], check=True,
-                   capture_output=True)
+    """Now and then Btrfs refuses once on a busy machine: its reason is told."""
+    def limited():
+        done = subprocess.run(["btrfs", "qgroup", "limit", size, folder],
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"# limit {size}: {done.stderr.strip()}", flush=True)
+        return done.returncode == 0
+
+    librapi.wait_until(limited, f"a limit of {size}", 10)
 
 
 class Full(librapi.TestCase):

@@ -37,6 +37,7 @@ SLOW_ROUNDS = 7 if TORTURE else 1
 SECONDS = 15 if TORTURE else 5
 SLOW_SECONDS = 15 if TORTURE else 3
 SLOW_SYNC_MS = 50
+ROUND_MAX_S = 60    # with its restarts and its check
 CLIENTS = 8
 KEPT = os.path.join(librapi.BUILD, "tests", "linear")
 SHOWN_MOST = 60     # lines of a history
@@ -155,4 +156,6 @@ class Linear(librapi.TestCase):
 
 
 if __name__ == "__main__":
+    librapi.FILE_TIMEOUT = max(librapi.FILE_TIMEOUT,
+                               (ROUNDS + SLOW_ROUNDS) * ROUND_MAX_S)
     librapi.main()

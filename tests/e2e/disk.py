@@ -10,18 +10,11 @@ import os
 
 import librapi
 
-PRELOADED = os.path.join(librapi.BUILD, "tests", "e2e", "bad_disk.so")
-
 
 class Service(librapi.Service):
     def environment(self):
-        env = super().environment()
-        env["BAD_DISK"] = self.folder
-        env["LD_PRELOAD"] = PRELOADED
-        # The sanitizers' library wants to be the first otherwise.
-        env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") \
-            + ":verify_asan_link_order=0"
-        return env
+        env = librapi.preloading(super().environment(), "bad_disk.so")
+        return dict(env, BAD_DISK=self.folder)
 
     def slow(self, call, milliseconds):
         """`call` is sync or pwrite; 0 is as fast as ever."""

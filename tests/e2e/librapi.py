@@ -228,6 +228,14 @@ def environment(folder, settings):
     return env
 
 
+def preloading(env, library):
+    """The same environment, with one of tests/e2e/*.so before all others."""
+    options = env.get("ASAN_OPTIONS", "")
+    # The sanitizers' library wants to be the first otherwise.
+    return dict(env, LD_PRELOAD=os.path.join(BUILD, "tests", "e2e", library),
+                ASAN_OPTIONS=options + ":verify_asan_link_order=0")
+
+
 def run(folder, *arguments, stdin=None, **settings):
     """Run the program to its end: a CompletedProcess, output as bytes."""
     return subprocess.run(DIES_WITH_US + [PROGRAM, *arguments],

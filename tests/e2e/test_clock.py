@@ -15,19 +15,13 @@ from email.utils import parsedate_to_datetime
 
 import librapi
 
-SHIFT = os.path.join(librapi.BUILD, "tests", "e2e", "clock_shift.so")
 HOUR, YEAR = 3600, 365 * 86400
 
 
 class Service(librapi.Service):
     def environment(self):
-        env = super().environment()
-        env["CLOCK_SHIFT_FILE"] = self.path("shift")
-        env["LD_PRELOAD"] = SHIFT
-        # The sanitizers' library wants to be the first otherwise.
-        env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") \
-            + ":verify_asan_link_order=0"
-        return env
+        env = librapi.preloading(super().environment(), "clock_shift.so")
+        return dict(env, CLOCK_SHIFT_FILE=self.path("shift"))
 
     def jump(self, seconds):
         with open(self.path("shift"), "r+b") as f:

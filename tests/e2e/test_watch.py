@@ -14,6 +14,7 @@ import threading
 import time
 
 import librapi
+import vitals
 
 MANY = 2000
 MANY_KIB = 32 << 10
@@ -120,14 +121,6 @@ def poll(service, target, since, done):
                 connection.close()
             connection = None
             time.sleep(0.02)
-
-
-def pss_kib(pid):
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-        for line in f:
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-    raise AssertionError("no Pss")
 
 
 class Watch(librapi.SharedService):
@@ -272,7 +265,7 @@ class Limits(librapi.TestCase):
         while 200 not in seen:
             seen += [event["rev"] for event in good.read()]
         self.assertEqual(seen, list(range(1, 201)))
-        self.assertLess(pss_kib(watcher), 16 << 10)
+        self.assertLess(vitals.pss_bytes(watcher), 16 << 20)
         # It may go on where it was, cut off or not.
         seen = []
         for event in slow.follow(lambda: 200 in seen):
@@ -467,14 +460,19 @@ class Many(librapi.TestCase):
                         selector.unregister(key.fileobj)
                         left -= 1
 
+    def pss_kib(self, service):
+        """Of watcher and lighttpd."""
+        watcher, = service.children("watcher")
+        return tuple(vitals.pss_bytes(pid) >> 10
+                     for pid in (watcher, service.lighttpd.pid))
+
     def test_two_thousand_watch_within_32_mib(self):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         if hard < 3 * MANY:
             self.skipTest(f"only {hard} descriptors may be open")
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         service = self.service(watchers_max=MANY)
-        watcher, = service.children("watcher")
-        idle = pss_kib(watcher), pss_kib(service.lighttpd.pid)
+        idle = self.pss_kib(service)
         sockets = []
         self.addCleanup(lambda: [s.close() for s in sockets])
         # Fewer at a time than may be pending at a socket.
@@ -485,14 +483,14 @@ class Many(librapi.TestCase):
             self.wait_for(some, b"id: 0\n\n")
         self.assert_problem(service.get("/v1/watch"), 503,
                             "too-many-watchers")
-        parked = pss_kib(watcher), pss_kib(service.lighttpd.pid)
+        parked = self.pss_kib(service)
         begun = time.monotonic()
         service.put("/v1/kv/k0/a", b"1")
         service.put("/v1/kv/k1/a", b"1")
         self.wait_for(sockets[0::2], b'"rev":1,')
         self.wait_for(sockets[1::2], b'"rev":2,')
         took = time.monotonic() - begun
-        after = pss_kib(watcher), pss_kib(service.lighttpd.pid)
+        after = self.pss_kib(service)
         print(f"# PSS in KiB of watcher and lighttpd: idle {idle}, "
               f"{MANY} parked {parked}, after an event each {after}; "
               f"all had it within {took * 1000:.0f} ms")

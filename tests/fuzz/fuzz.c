@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What targets take of their input, and a folder for them; see fuzz.h. */
 #include "fuzz/fuzz.h"
 
 #include <fcntl.h>

@@ -22,6 +22,7 @@ import librapi      # found by the line above
 import shrink
 from history import ANY, Operation
 
+
 def put(call, end, key, value, existed=ANY):
     return Operation(1, call, end, (("put", key, value, existed),))
 

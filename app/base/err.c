@@ -9,6 +9,7 @@ static const char *const strings[ERR_COUNT] = {
 	[ERR_INVALID] = "invalid request",
 	[ERR_KEY] = "invalid key",
 	[ERR_KEY_TOO_LONG] = "key too long",
+	[ERR_INCOMPLETE] = "body incomplete",
 	[ERR_VALUE_TOO_LARGE] = "value too large",
 	[ERR_BATCH_TOO_LARGE] = "too much for one commit",
 	[ERR_NO_ROUTE] = "no such resource",

@@ -47,14 +47,17 @@ def value(size):
 
 
 class Librapi(librapi.Service):
-    """The service itself; also the frame for others behind lighttpd."""
+    """
+    The service itself, behind two lighttpds where there are two processors;
+    also the frame for others behind lighttpd.
+    """
 
     name = "librapi"
     missing = None
     durable = True
     contract = None
 
-    def __init__(self, folder, mode="spawn", **settings):
+    def __init__(self, folder, mode="front", **settings):
         super().__init__(folder, mode, **settings)
         self.address = librapi.ADDRESS
 
@@ -99,7 +102,7 @@ class Null(Librapi):
     durable = False
 
     def __init__(self, folder):
-        super().__init__(folder, "connect")
+        super().__init__(folder, "front")
 
     def start_program(self):
         self.program = self.start_process(

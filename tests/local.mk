@@ -291,10 +291,13 @@ python_helpers = \
 	%D%/kube/kube.py \
 	%D%/browser/swagger_ui.py \
 	%D%/e2e/abuse.py \
+	%D%/e2e/connection.py \
 	%D%/e2e/contract.py \
 	%D%/e2e/disk.py \
 	%D%/e2e/librapi.py \
 	%D%/e2e/metrics.py \
+	%D%/e2e/stream.py \
+	%D%/e2e/tap.py \
 	%D%/e2e/vitals.py \
 	%D%/fuzz/run.py \
 	%D%/fuzz/seeds.py \

@@ -8,7 +8,6 @@ import random
 import shutil
 import subprocess
 import threading
-import time
 
 import librapi
 

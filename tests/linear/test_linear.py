@@ -156,6 +156,5 @@ class Linear(librapi.TestCase):
 
 
 if __name__ == "__main__":
-    librapi.FILE_TIMEOUT = max(librapi.FILE_TIMEOUT,
-                               (ROUNDS + SLOW_ROUNDS) * ROUND_MAX_S)
-    librapi.main()
+    librapi.main(max(librapi.FILE_TIMEOUT,
+                     (ROUNDS + SLOW_ROUNDS) * ROUND_MAX_S))

@@ -31,7 +31,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "e2e"))
 
 import librapi                              # noqa: E402
-from test_watch import Stream               # noqa: E402
+from stream import Stream                   # noqa: E402
 
 WRITERS = 4
 KEYS = 12               # of each writer
@@ -300,5 +300,4 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=200)
     ARGS = parser.parse_args()
     sys.argv[1:] = []
-    librapi.FILE_TIMEOUT = 600 + ARGS.kills
-    librapi.main()
+    librapi.main(librapi.FILE_TIMEOUT + ARGS.kills)

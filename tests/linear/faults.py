@@ -3,8 +3,8 @@
 What happens to a service while clients talk to it: processes are killed, and
 stopped for a while, at any moment or, worse, while they hold a lock.  A worker
 that is in pwrite(2) has the journal's lock, one in fdatasync(2) that of the
-sync; which call a process is in is read from /proc.  Where the disk is slow
-(disk.py), whoever waits for it says so.
+sync; which call a process is in is read from /proc, which knows it only of those
+who sleep.  Where the disk is slow (disk.py), whoever waits for it says so.
 """
 
 import os
@@ -17,6 +17,7 @@ import librapi
 
 HOLDING = {"x86_64": {"18": "journal", "75": "sync"},
            "aarch64": {"68": "journal", "83": "sync"}}
+SLOW = {"pwrite": "journal", "sync": "sync"}    # disk.py's calls
 LOOK_SECONDS = 0.1      # how long to look for somebody who holds a lock
 
 
@@ -52,18 +53,22 @@ class Faults:
             return []           # no supervisor just now
 
     def slow_lock_of(self, pid):
-        slow = isinstance(self.service, disk.Service)
-        return "sync" if slow and self.service.who("sync") == pid else None
+        if isinstance(self.service, disk.Service):
+            for call, lock in SLOW.items():
+                if self.service.who(call) == pid:
+                    return lock
+        return None
 
     def holder(self):
         """A worker that has a lock, and which; or any."""
         deadline = time.monotonic() + LOOK_SECONDS
         workers = self.workers()
         while workers and time.monotonic() < deadline:
-            for pid in workers:
-                lock = lock_of(pid) or self.slow_lock_of(pid)
-                if lock:
-                    return pid, lock
+            held = {lock_of(pid) or self.slow_lock_of(pid): pid
+                    for pid in workers}
+            for lock in ("journal", "sync"):    # the rarer one first
+                if lock in held:
+                    return held[lock], lock
         return (self.rng.choice(workers), "nothing") if workers else (0, "")
 
     def kill_worker(self):

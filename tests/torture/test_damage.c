@@ -280,15 +280,18 @@ static unsigned try_file(size_t file, enum damage damage, int log_fd)
 	bool all = getenv("LIBRAPI_TORTURE") != NULL;
 	unsigned used = (unsigned)used_bytes(original);
 	struct buf bytes = BUF_EMPTY;
+	unsigned places = all ? (used + STRIDE - 1) / STRIDE : TRIES;
 	unsigned tried = 0;
 
 	damaged = file;
-	for (unsigned n = 0; n < (all ? used / STRIDE : TRIES); n++) {
+	for (unsigned n = 0; n < places; n++) {
 		struct attempt attempt = { .damage = damage };
 		unsigned at = all ? n * STRIDE + random_below(STRIDE)
 				  : random_below(used);
 		unsigned size = 1;
 
+		if (at >= used) /* the last step may be a short one */
+			at = used - 1;
 		if (damage != DAMAGE_FLIP || random_below(2))
 			size += random_below(RUN_MAX);
 		if (damage_do(damage, buf_view(original), at, size, &bytes)) {

@@ -140,6 +140,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/gdbmfile.c \
 	%D%/store/gdbm/gdbmfile.h \
 	%D%/store/gdbm/hash.c \
+	%D%/store/gdbm/housekeep.c \
 	%D%/store/gdbm/journal.c \
 	%D%/store/gdbm/journal.h \
 	%D%/store/gdbm/journal_format.h \
@@ -166,8 +167,10 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/recovery.c \
 	%D%/store/gdbm/replay.c \
 	%D%/store/gdbm/replay.h \
+	%D%/store/gdbm/rotate.c \
 	%D%/store/gdbm/shared.c \
 	%D%/store/gdbm/shared.h \
+	%D%/store/gdbm/reserve.c \
 	%D%/store/gdbm/retain.c \
 	%D%/store/gdbm/snapshot.c \
 	%D%/store/gdbm/sweep.c \

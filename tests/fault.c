@@ -196,6 +196,12 @@ int posix_fallocate(int fd, off_t from, off_t size)
 	return strikes(FAULT_WRITE) ? armed.errnum : next(fd, from, size);
 }
 
+int fallocate(int fd, int mode, off_t from, off_t size)
+{
+	NEXT(fallocate);
+	return strikes(FAULT_WRITE) ? -1 : next(fd, mode, from, size);
+}
+
 int renameat(int dir, const char *name, int to_dir, const char *to)
 {
 	NEXT(renameat);

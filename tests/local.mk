@@ -102,6 +102,7 @@ unit_tests = \
 	%D%/store/gdbm/test_prefix \
 	%D%/store/gdbm/test_processes \
 	%D%/store/gdbm/test_recovery \
+	%D%/store/gdbm/test_reserve \
 	%D%/store/gdbm/test_retain \
 	%D%/store/gdbm/test_snapshot \
 	%D%/store/gdbm/test_table \
@@ -169,6 +170,9 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_gdbm_test_recovery_SOURCES = \
 	%D%/store/gdbm/test_recovery.c \
+	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_store_gdbm_test_reserve_SOURCES = \
+	%D%/store/gdbm/test_reserve.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_gdbm_test_retain_SOURCES = \
 	%D%/store/gdbm/test_retain.c \

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -224,6 +225,43 @@ enum err file_allocate(int fd, const char *name, int64_t size)
 		errnum = posix_fallocate(fd, 0, (off_t)size);
 	while (errnum == EINTR);
 	return errnum ? log_errno("allocate-failed", name, errnum) : ERR_OK;
+}
+
+/* Not posix_fallocate(3), which writes where this can't be had. */
+enum err file_hold(int fd, const char *name, int64_t size)
+{
+	int result;
+
+	do
+		result = fallocate(fd, 0, 0, (off_t)size);
+	while (result && errno == EINTR);
+	if (result && errno != EOPNOTSUPP && errno != ENOSYS)
+		return log_errno("allocate-failed", name, errno);
+	return ERR_OK;
+}
+
+enum err file_held(int fd, const char *name, uint64_t *bytes)
+{
+	struct stat status;
+
+	if (fstat(fd, &status))
+		return log_errno("stat-failed", name, errno);
+	*bytes = (uint64_t)status.st_blocks * 512;
+	return ERR_OK;
+}
+
+/* What is kept for root counts for root only. */
+enum err file_room(int fd, const char *name, struct file_room *room)
+{
+	struct statvfs status;
+	uint64_t blocks;
+
+	if (fstatvfs(fd, &status))
+		return log_errno("stat-failed", name, errno);
+	blocks = geteuid() == 0 ? status.f_bfree : status.f_bavail;
+	room->bytes = status.f_blocks ? blocks * status.f_frsize : UINT64_MAX;
+	room->files = status.f_files ? status.f_ffree : UINT64_MAX;
+	return ERR_OK;
 }
 
 enum err file_truncate(int fd, const char *name, int64_t size)

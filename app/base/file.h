@@ -57,6 +57,26 @@ enum err file_write_zeros(int fd, const char *name, uint64_t size,
 /* Allocate blocks so that a later write up to size can't meet ENOSPC. */
 enum err file_allocate(int fd, const char *name, int64_t size);
 
+/*
+ * The same to keep others from the room: blocks that nobody will write to.
+ * Where the file system can't, that is ERR_OK, and nothing is allocated.
+ */
+enum err file_hold(int fd, const char *name, int64_t size);
+
+/* Bytes on disk that the file takes. */
+enum err file_held(int fd, const char *name, uint64_t *bytes);
+
+/*
+ * What this process may still allocate on the file system of fd, as far as
+ * that tells: a quota may leave less; UINT64_MAX when it tells nothing.
+ */
+struct file_room {
+	uint64_t bytes;
+	uint64_t files;
+};
+
+enum err file_room(int fd, const char *name, struct file_room *room);
+
 /* ftruncate(2): give back what lies beyond. */
 enum err file_truncate(int fd, const char *name, int64_t size);
 

@@ -175,7 +175,7 @@ class Vanishing(abuse.Case):
                 if n % 2:
                     time.sleep(0.01)
                 vanish(client)
-        known = {"LOCK", "MANIFEST"}
+        known = {"LOCK", "MANIFEST", "RESERVE"}
         librapi.wait_until(
             lambda: not [name for name in os.listdir(self.s.path("data"))
                          if name not in known

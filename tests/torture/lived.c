@@ -116,7 +116,7 @@ static void commit(struct store *store, unsigned from, unsigned count,
 
 static void checkpoint(struct store *store)
 {
-	if (append_rotate((struct gdbm_store *)store) ||
+	if (rotate_run((struct gdbm_store *)store) ||
 	    checkpoint_run((struct gdbm_store *)store))
 		_exit(1);
 }
@@ -168,7 +168,7 @@ void lived_make(void)
 	for (unsigned i = 0; i < 8; i++)
 		commit(store, i * 5, 1 + i % 3, 13,
 		       i % 4 == 3 ? 0 : 200 + i * 10);
-	if (append_rotate((struct gdbm_store *)store))
+	if (rotate_run((struct gdbm_store *)store))
 		_exit(1);
 	for (unsigned i = 0; i < 8; i++)
 		commit(store, i * 3, 1 + i % 3, 17,

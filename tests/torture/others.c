@@ -45,7 +45,7 @@ void others_prepare(struct store *store)
 		snprintf(key, sizeof(key), "key %d", i);
 		CU_ASSERT_EQUAL(others_put(store, key, "value"), ERR_OK);
 	}
-	CU_ASSERT_EQUAL(append_rotate((struct gdbm_store *)store), ERR_OK);
+	CU_ASSERT_EQUAL(rotate_run((struct gdbm_store *)store), ERR_OK);
 }
 
 static bool is_old_or_new(const char *value)
@@ -68,7 +68,7 @@ void others_go_on(struct store *store, const char *value)
 	CU_ASSERT_EQUAL(others_put(store, "other", value), ERR_OK);
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "other"), value);
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "before"), "value");
-	CU_ASSERT_EQUAL(append_rotate((struct gdbm_store *)store), ERR_OK);
+	CU_ASSERT_EQUAL(rotate_run((struct gdbm_store *)store), ERR_OK);
 	CU_ASSERT_EQUAL(checkpoint_run((struct gdbm_store *)store), ERR_OK);
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "other"), value);
 	CU_ASSERT(is_old_or_new(contract_value(store, "struck")));

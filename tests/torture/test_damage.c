@@ -108,7 +108,7 @@ static void live(void)
 		seen_wrong_if(&verdict->seen, __LINE__,
 			      err && err != ERR_DAMAGED);
 	}
-	if (!append_rotate((struct gdbm_store *)store))
+	if (!rotate_run((struct gdbm_store *)store))
 		checkpoint_run((struct gdbm_store *)store);
 	seen_read(&verdict->seen, store, lived->revision);
 	store_close(store);

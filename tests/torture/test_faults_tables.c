@@ -137,7 +137,7 @@ static void rotate(void)
 
 	acked_commit(store, 8, 8, 100);
 	strike_arm();
-	append_rotate((struct gdbm_store *)store);
+	rotate_run((struct gdbm_store *)store);
 	struck = strike_disarm();
 	acked->gave_up = !look(store).history_bytes;
 	if (!before.history_bytes || (!struck && acked->gave_up))

@@ -48,7 +48,7 @@ static enum err run_next_segment(struct store *store)
 {
 	enum err err = others_put(store, "struck", "new");
 
-	return err ? err : append_rotate((struct gdbm_store *)store);
+	return err ? err : rotate_run((struct gdbm_store *)store);
 }
 
 static enum err run_checkpoint(struct store *store)

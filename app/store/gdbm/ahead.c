@@ -30,6 +30,14 @@ uint64_t ahead_limit(const struct segment *segment)
 	return capacity - capacity / RESERVE_PART;
 }
 
+uint64_t ahead_capacity(uint64_t frame_size)
+{
+	uint64_t used =
+		JOURNAL_HEAD_SIZE + frame_size + JOURNAL_FRAME_HEAD_SIZE;
+
+	return used + used / (RESERVE_PART - 1) + 1;
+}
+
 enum err ahead_write(struct segment *segment, int fd, const char *name,
 		     const struct journal_frame *frame)
 {

@@ -16,17 +16,13 @@
  * `end`.
  *
  * The end of each segment is kept for commits without a put, so that keys can
- * be deleted when the disk has no room for another segment; and a small
- * segment after it, so that these deletes can be merged and give room back.
+ * be deleted when the disk has no room for another segment.
  */
 #include <assert.h>
-#include <fcntl.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "store/gdbm/engine.h"
-
-#define SMALL_SEGMENT (64 * 1024)
 
 /* What a commit needs of the journal and of the memtable. */
 struct need {
@@ -107,8 +103,7 @@ static enum err repair_locked(struct gdbm_store *g)
  * What is not indexed is looked at whether the last holder is known to have
  * died or not: one who died on the way to a repair may have been told.
  */
-static enum err journal_take(struct gdbm_store *g,
-			     const struct timespec *deadline)
+enum err append_take(struct gdbm_store *g, const struct timespec *deadline)
 {
 	struct shared *shared = g->shared;
 	struct segment *segment;
@@ -131,107 +126,10 @@ static enum err journal_take(struct gdbm_store *g,
 
 enum err append_repair(struct gdbm_store *g, const struct timespec *deadline)
 {
-	enum err err = journal_take(g, deadline);
+	enum err err = append_take(g, deadline);
 
 	if (!err)
 		lock_release(&g->shared->journal);
-	return err;
-}
-
-/* Write `end` at the tail and sync; the tail stays (see above). */
-static enum err seal_locked(struct gdbm_store *g, uint64_t number)
-{
-	struct segment *segment = shared_segment(g->shared, number);
-	struct journal_frame frame = {
-		.kind = JOURNAL_END,
-		.revision = atomic_load(&g->shared->revision),
-		.durable = atomic_load(&g->shared->durable),
-		.time_ms = engine_wall_ms(g),
-		.position = atomic_load(&segment->tail),
-	};
-	struct timespec deadline = engine_lock_deadline(g);
-	struct buf bytes = BUF_EMPTY;
-	char name[JOURNAL_NAME_SIZE];
-	bool died = false;
-	int fd;
-	enum err err;
-
-	journal_name(number, name);
-	journal_build_begin(&bytes);
-	journal_build_end(&bytes, &segment->head, &frame);
-	err = bytes.err;
-	if (!err)
-		err = engine_segment_fd(g, number, &fd);
-	if (!err)
-		err = file_write_at(fd, name, bytes.data, bytes.size,
-				    (int64_t)frame.position);
-	buf_release(&bytes);
-	if (!err)
-		err = lock_take(&g->shared->sync, &deadline, &died);
-	if (err)
-		return err;
-	err = sync_segment(g, number, died);
-	if (!err)
-		sync_publish(g, frame.revision);
-	sync_release(g->shared);
-	return err;
-}
-
-static enum err create_next(struct gdbm_store *g, uint64_t capacity,
-			    struct journal_head *head, int *fd)
-{
-	return journal_create(g->dir, atomic_load(&g->shared->segment) + 1,
-			      atomic_load(&g->shared->revision) + 1, capacity,
-			      head, fd);
-}
-
-/*
- * Go on in a new segment, for which history gives its room.  Without room for
- * a whole one, and when `small` will do, a small one lets what was written be
- * sealed, and so be merged.  An empty one stays, unless it is smaller than it
- * should be.
- */
-static enum err rotate_locked(struct gdbm_store *g, bool small)
-{
-	struct shared *shared = g->shared;
-	uint64_t number = atomic_load(&shared->segment);
-	struct segment *segment = shared_segment(shared, number);
-	bool empty = atomic_load(&segment->tail) == JOURNAL_HEAD_SIZE;
-	uint64_t whole = g->conf.journal_segment_bytes;
-	struct journal_head head;
-	int fd = -1;
-	enum err err;
-
-	if (empty && segment->head.capacity >= whole)
-		return ERR_OK;
-	if (number + 1 - atomic_load(&shared->oldest) >= shared->ring)
-		return atomic_load(&shared->full) ? ERR_FULL : ERR_BUSY;
-	err = create_next(g, whole, &head, &fd);
-	if (err == ERR_FULL && retain_give_up(g))
-		err = create_next(g, whole, &head, &fd);
-	atomic_store(&shared->full, err == ERR_FULL);
-	if (err == ERR_FULL && small && !empty)
-		err = create_next(g, SMALL_SEGMENT, &head, &fd);
-	if (!err)
-		err = file_close(&fd, "journal");
-	if (!err)
-		err = seal_locked(g, number);
-	if (err)
-		return err;
-	shared_segment_init(shared, &head);
-	atomic_store(&shared->segment, number + 1);
-	return ERR_OK;
-}
-
-enum err append_rotate(struct gdbm_store *g)
-{
-	struct timespec deadline = engine_lock_deadline(g);
-	enum err err = journal_take(g, &deadline);
-
-	if (err)
-		return err;
-	err = rotate_locked(g, true);
-	lock_release(&g->shared->journal);
 	return err;
 }
 
@@ -274,12 +172,13 @@ static bool fits(struct gdbm_store *g, const struct need *need)
 
 static enum err make_room(struct gdbm_store *g, const struct need *need)
 {
+	uint64_t least = ahead_capacity(need->frame_size);
 	uint64_t number;
-	enum err err;
+	enum err err = need->puts ? reserve_have(g) : ERR_OK;
 
-	if (fits(g, need))
-		return ERR_OK;
-	err = rotate_locked(g, !need->puts);
+	if (err || fits(g, need))
+		return err;
+	err = rotate_locked(g, least, !need->puts);
 	if (err || fits(g, need))
 		return err;
 	number = atomic_load(&g->shared->segment);
@@ -365,7 +264,7 @@ enum err append_frame(struct gdbm_store *g, struct store_batch *batch,
 		      const struct timespec *deadline)
 {
 	struct need need = need_of(batch, g->staged);
-	enum err err = journal_take(g, deadline);
+	enum err err = append_take(g, deadline);
 
 	if (err)
 		return err;
@@ -383,7 +282,7 @@ enum err append_deletes(struct gdbm_store *g, uint32_t count, size_t key_bytes,
 	struct need need = { .frame_size = g->frame.size,
 			     .entries = count,
 			     .key_bytes = key_bytes };
-	enum err err = journal_take(g, deadline);
+	enum err err = append_take(g, deadline);
 
 	if (err)
 		return err;

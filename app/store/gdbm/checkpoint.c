@@ -5,11 +5,13 @@
  *
  * Every range of keys that the segments touch is rebuilt (rebuild.c); the new
  * MANIFEST is put in place, announced, and what only the old one names is let
- * go (sweep.c).  Every few dozen tables a MANIFEST in between, which still
- * needs the same segments, bounds the room that is taken twice.  When there
- * is no room, history goes; and when that is not enough, each table is put in
- * place, and the old one let go, before the next one is begun: so a full disk
- * gets back what was deleted.
+ * go (sweep.c).  Every few dozen tables, or fewer when the disk is short of
+ * room, a MANIFEST in between, which still needs the same segments, bounds the
+ * room that is taken twice.  When there is no room, history goes; and when
+ * that is not enough, so does the reserve (reserve.c), and each table is put in
+ * place, and the old one let go, before the next one is begun.  On a disk that
+ * is full, or soon will be, no table is a copy of the old one: so it gets back
+ * what was deleted.
  *
  * A failure leaves files that no MANIFEST names, and the segments: nothing is
  * lost, and the next turn tries again.
@@ -27,7 +29,7 @@
 
 #define TABLES_BETWEEN_MANIFESTS 32
 #define TURN_MS                  50
-#define RETRY_AFTER_MS           1000
+#define LET_GO_MS                1500 /* idle processes look each second */
 
 struct checkpoint {
 	struct gdbm_store *g;
@@ -36,13 +38,11 @@ struct checkpoint {
 	uint64_t last;  /* sealed segment to be merged */
 	size_t rebuilt; /* ranges */
 	size_t between; /* MANIFESTs, so many are rebuilt */
+	bool anew;      /* no table as a copy */
+	bool waited;    /* in vain; see wait_for_room() */
 };
 
-/*
- * Go by the MANIFEST on disk, and announce it: a housekeeper that was killed
- * between its rename and its announcement may have left it so.
- */
-static enum err resume(struct gdbm_store *g)
+enum err checkpoint_resume(struct gdbm_store *g)
 {
 	struct manifest disk = { 0 };
 	enum err err = manifest_read(g->dir, &disk);
@@ -69,7 +69,7 @@ static enum err publish(struct checkpoint *c)
 		return err;
 	c->g->housekeeping.in_doubt = true;
 	err = manifest_write(c->g->dir, &c->fresh);
-	return err ? err : resume(c->g);
+	return err ? err : checkpoint_resume(c->g);
 }
 
 static enum err fresh_begin(struct checkpoint *c)
@@ -115,6 +115,31 @@ static bool range_changed(const struct checkpoint *c, struct view upper)
 	       (!upper.data || view_compare(memtable_key(next), upper) < 0);
 }
 
+/* Whether there is room for so many of the largest tables. */
+static bool has_room(const struct checkpoint *c, unsigned tables)
+{
+	struct file_room room;
+	uint64_t largest = atomic_load(&c->g->shared->rewrite_bytes);
+
+	return file_room(c->g->dir, "data directory", &room) ||
+	       room.bytes >= tables * largest;
+}
+
+/*
+ * A replaced table takes its room until the last process has closed it, or
+ * read on.  Nothing that is not in MANIFEST is being made now.
+ */
+static void wait_for_room(struct checkpoint *c)
+{
+	int64_t until_ms = clock_monotonic_ms() + LET_GO_MS;
+
+	while (!c->waited && !has_room(c, 1)) {
+		c->waited = clock_monotonic_ms() > until_ms;
+		clock_sleep_ms(TURN_MS);
+		sweep_run(c->g);
+	}
+}
+
 /*
  * Rebuild or keep the tables from *index on, until enough have been rebuilt
  * for a MANIFEST; *index is where to go on.
@@ -125,7 +150,8 @@ static enum err some_ranges(struct checkpoint *c, size_t *index)
 	size_t rebuilt = 0;
 	enum err err = ERR_OK;
 
-	for (; !err && *index < now->table_count && rebuilt < c->between;
+	for (; !err && *index < now->table_count && rebuilt < c->between &&
+	       (rebuilt == 0 || has_room(c, 2));
 	     ++*index) {
 		struct view upper = upper_of(now, *index);
 
@@ -134,7 +160,7 @@ static enum err some_ranges(struct checkpoint *c, size_t *index)
 			continue;
 		}
 		err = rebuild_range(c->g, &c->merge, &now->tables[*index],
-				    upper, &c->fresh);
+				    upper, c->anew, &c->fresh);
 		rebuilt++;
 	}
 	c->rebuilt += rebuilt;
@@ -162,12 +188,13 @@ static enum err all_ranges(struct checkpoint *c)
 	if (c->g->manifest.table_count == 0) {
 		c->rebuilt++;
 		return rebuild_range(c->g, &c->merge, NULL, (struct view){ 0 },
-				     &c->fresh);
+				     c->anew, &c->fresh);
 	}
 	for (;;) {
 		size_t table_count = c->g->manifest.table_count;
 		size_t done;
 
+		wait_for_room(c);
 		err = some_ranges(c, &index);
 		if (err || index == table_count)
 			return err;
@@ -203,7 +230,7 @@ static void log_checkpoint(const struct checkpoint *c, int64_t duration_us)
 }
 
 static enum err merge_segments(struct gdbm_store *g, uint64_t last,
-			       size_t between)
+			       size_t between, bool anew)
 {
 	struct checkpoint *c = calloc(1, sizeof(*c));
 	int64_t begun_us = clock_monotonic_us();
@@ -215,6 +242,7 @@ static enum err merge_segments(struct gdbm_store *g, uint64_t last,
 	c->g = g;
 	c->last = last;
 	c->between = between;
+	c->anew = anew;
 	merge_init(&c->merge, g->shared, g->manifest.first_segment, last,
 		   UINT64_MAX, (struct view){ 0 }, false);
 	fresh_begin(c);
@@ -237,38 +265,50 @@ static enum err merge_segments(struct gdbm_store *g, uint64_t last,
 /* Go by what is on disk, and take away what that does not name. */
 static bool clear_away(struct gdbm_store *g)
 {
-	return resume(g) == ERR_OK && sweep_run(g);
+	return checkpoint_resume(g) == ERR_OK && sweep_run(g);
 }
 
 /* Again with less room, as long as that is what it lacks. */
 static enum err merge_with_little_room(struct gdbm_store *g, uint64_t last)
 {
-	enum err err = merge_segments(g, last, TABLES_BETWEEN_MANIFESTS);
+	bool anew = atomic_load(&g->shared->full) || reserve_is_short(g);
+	enum err err = merge_segments(g, last, TABLES_BETWEEN_MANIFESTS, anew);
 
 	if (err == ERR_FULL && clear_away(g) && retain_give_up(g))
-		err = merge_segments(g, last, TABLES_BETWEEN_MANIFESTS);
-	if (err == ERR_FULL && clear_away(g))
-		err = merge_segments(g, last, 1);
+		err = merge_segments(g, last, TABLES_BETWEEN_MANIFESTS, anew);
+	if (err == ERR_FULL && clear_away(g)) {
+		rotate_give_up_reserve(g);
+		err = merge_segments(g, last, 1, true);
+	}
+	return err;
+}
+
+static enum err merge_all(struct gdbm_store *g)
+{
+	uint64_t last;
+	enum err err = atomic_load(&g->shared->stopped) ? ERR_STOPPED
+							: checkpoint_resume(g);
+
+	/* Sealed segments are durable: rotate.c synced them. */
+	last = atomic_load(&g->shared->segment) - 1;
+	if (!err && last >= g->manifest.first_segment)
+		err = merge_with_little_room(g, last);
+	sweep_run(g);
 	return err;
 }
 
 enum err checkpoint_run(struct gdbm_store *g)
 {
 	int lock_fd = -1;
-	uint64_t last;
 	enum err err = checkpointer_take(g->dir, &lock_fd);
 
 	if (err)
 		return err;
-	if (atomic_load(&g->shared->stopped))
-		err = ERR_STOPPED;
+	atomic_store(&g->shared->merging, true);
+	err = merge_all(g);
+	atomic_store(&g->shared->merging, false);
 	if (!err)
-		err = resume(g);
-	/* Sealed segments are durable: append.c synced them. */
-	last = atomic_load(&g->shared->segment) - 1;
-	if (!err && last >= g->manifest.first_segment)
-		err = merge_with_little_room(g, last);
-	sweep_run(g);
+		rotate_refit_reserve(g);
 	file_close(&lock_fd, LOCK_FILE_NAME);
 	if (err) {
 		shared_count(&g->shared->counters.checkpoint_failures, 1);
@@ -276,98 +316,4 @@ enum err checkpoint_run(struct gdbm_store *g)
 			  err_string(err), NULL);
 	}
 	return err;
-}
-
-/* Bytes of journal from which on a checkpoint is worth its work. */
-static uint64_t due_bytes(const struct gdbm_store *g)
-{
-	uint64_t due = atomic_load(&g->shared->table_bytes) / 8;
-
-	if (due < g->conf.journal_segment_bytes)
-		due = g->conf.journal_segment_bytes;
-	if (due > g->conf.journal_max_bytes / 2)
-		due = g->conf.journal_max_bytes / 2;
-	return due;
-}
-
-static bool due_by_size(struct gdbm_store *g)
-{
-	uint64_t segments = atomic_load(&g->shared->segment) -
-			    atomic_load(&g->shared->oldest);
-
-	return segments > 0 &&
-	       (shared_journal_bytes(g->shared) >= due_bytes(g) ||
-		segments * 2 >= g->shared->ring);
-}
-
-/* True once when nothing has been written for checkpoint_idle_ms. */
-static bool due_by_idleness(struct gdbm_store *g, int64_t now_ms)
-{
-	struct housekeeping *h = &g->housekeeping;
-	uint64_t revision = atomic_load(&g->shared->revision);
-
-	if (revision != h->seen_revision) {
-		h->seen_revision = revision;
-		h->seen_ms = now_ms;
-	}
-	return shared_journal_bytes(g->shared) > 0 &&
-	       now_ms - h->seen_ms >= (int64_t)g->conf.checkpoint_idle_ms;
-}
-
-/* *did says whether there was something to do. */
-static enum err turn(struct gdbm_store *g, bool *did)
-{
-	struct housekeeping *h = &g->housekeeping;
-	int64_t now_ms = clock_monotonic_ms();
-	bool idle = due_by_idleness(g, now_ms);
-	enum err rotated = ERR_OK;
-	enum err err = ERR_OK;
-
-	*did = true;
-	if (!h->resumed)
-		err = resume(g);
-	if (!err && atomic_load(&g->shared->oldest) < g->manifest.first_segment)
-		sweep_run(g);
-	if (!err && now_ms >= h->expiry_ms) {
-		h->expiry_ms = now_ms + (int64_t)g->conf.expiry_interval_ms;
-		err = expiry_run(g);
-	}
-	if (err)
-		return err;
-	*did = now_ms >= h->retry_ms && (idle || due_by_size(g));
-	if (!*did)
-		return ERR_OK;
-	/* Without room for another segment, what is sealed is merged still. */
-	if (idle)
-		rotated = append_rotate(g);
-	if (!rotated || rotated == ERR_BUSY || rotated == ERR_FULL)
-		err = checkpoint_run(g);
-	/* A full ring has room now: the next turn rotates. */
-	if (!err && rotated != ERR_BUSY)
-		err = rotated;
-	if (err)
-		h->retry_ms = now_ms + RETRY_AFTER_MS;
-	return err;
-}
-
-enum err checkpoint_housekeep(struct store *store, long timeout_ms)
-{
-	struct gdbm_store *g = (struct gdbm_store *)store;
-	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-	bool did = false;
-	enum err err;
-
-	for (;;) {
-		int64_t rest_ms;
-
-		if (atomic_load(&g->shared->stopped)) {
-			clock_sleep_ms(timeout_ms);
-			return ERR_STOPPED;
-		}
-		err = turn(g, &did);
-		rest_ms = deadline_ms - clock_monotonic_ms();
-		if (err || did || rest_ms <= 0)
-			return err;
-		clock_sleep_ms(rest_ms < TURN_MS ? (long)rest_ms : TURN_MS);
-	}
 }

@@ -81,6 +81,8 @@ void engine_note_tables(struct gdbm_store *g)
 	atomic_store(&g->shared->keys, keys);
 	atomic_store(&g->shared->table_bytes, bytes);
 	atomic_store(&g->shared->tables, g->manifest.table_count);
+	atomic_store(&g->shared->rewrite_bytes,
+		     reserve_rewrite_bytes(&g->manifest));
 }
 
 void engine_free(struct gdbm_store *g)
@@ -149,7 +151,7 @@ static enum err engine_close(struct store *store)
 	enum err err = ERR_OK;
 
 	if (!atomic_load(&g->shared->stopped)) {
-		err = append_rotate(g);
+		err = rotate_run(g);
 		if (!err || err == ERR_BUSY || err == ERR_FULL)
 			err = checkpoint_run(g);
 	}
@@ -233,7 +235,7 @@ const struct store_engine store_gdbm_engine = {
 	.changes = changes_run,
 	.changes_fd = changes_fd,
 	.snapshot = snapshot_run,
-	.housekeep = checkpoint_housekeep,
+	.housekeep = housekeep_run,
 	.stats = engine_stats,
 	.check = verify_run,
 };

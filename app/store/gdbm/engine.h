@@ -7,10 +7,13 @@
  *   recovery.c    from the files to a running store
  *   commit.c      a write: locks, and trying again
  *   decide.c      ... its conditions and operations
- *   append.c      ... its frame at the journal's end, the next segment
+ *   append.c      ... its frame at the journal's end
+ *   rotate.c      ... the next segment
+ *   reserve.c     ... and the room that a checkpoint will need for it
  *   sync.c        ... and the sync that makes it durable
  *   read.c        a read
  *   list.c        a listing
+ *   housekeep.c   when a checkpoint is made
  *   checkpoint.c  from journal segments to tables
  *   rebuild.c     one range of keys: old table and changes to new tables
  *   sweep.c       letting go of what nobody reads any more
@@ -38,7 +41,7 @@ struct segment_file {
 	int fd;
 };
 
-/* Of the housekeeper alone; see checkpoint.c and expiry.c. */
+/* Of the housekeeper alone; see housekeep.c and expiry.c. */
 struct housekeeping {
 	uint64_t seen_revision; /* at the last look, and since when */
 	int64_t seen_ms;
@@ -46,6 +49,7 @@ struct housekeeping {
 	bool in_doubt;     /* that may be another than g->manifest */
 	int64_t retry_ms;  /* monotonic; after a failed checkpoint */
 	int64_t expiry_ms; /* monotonic; next look for expired keys */
+	int64_t room_ms;   /* monotonic; next look for room on the disk */
 	struct expiry_memo *memos;
 	size_t memo_count;
 };
@@ -228,6 +232,9 @@ enum err append_deletes(struct gdbm_store *g, uint32_t count, size_t key_bytes,
  */
 uint64_t ahead_limit(const struct segment *segment);
 
+/* ahead.c: what a segment must have at least for a put's frame to fit. */
+uint64_t ahead_capacity(uint64_t frame_size);
+
 /*
  * ahead.c: see that the place of the frame, and some after it, has been
  * written; the caller holds the journal lock and has not yet written the
@@ -236,7 +243,13 @@ uint64_t ahead_limit(const struct segment *segment);
 enum err ahead_write(struct segment *segment, int fd, const char *name,
 		     const struct journal_frame *frame);
 
-/* append.c: complete what a dead holder of the journal lock began. */
+/*
+ * append.c: take the journal lock, and complete what a dead holder of it
+ * began.  ERR_STOPPED when a sync failed.
+ */
+enum err append_take(struct gdbm_store *g, const struct timespec *deadline);
+
+/* append.c: only complete what a dead holder of the journal lock began. */
 enum err append_repair(struct gdbm_store *g, const struct timespec *deadline);
 
 /* append.c: add a frame's operations to the segment's memtable. */
@@ -244,11 +257,44 @@ enum err append_index(struct shared *shared, uint64_t number,
 		      const struct journal_frame *frame, struct view body);
 
 /*
- * append.c: seal the segment being written and go on in a new one, a small
+ * rotate.c: under the journal lock, go on in a new segment, of `least` bytes,
+ * and in a `small` one when no put is waiting for it and there is no room for
+ * another.  An empty one stays, unless it is smaller than it should be.
+ * ERR_BUSY and ERR_FULL also when all places of the ring are taken.
+ */
+enum err rotate_locked(struct gdbm_store *g, uint64_t least, bool small);
+
+/*
+ * rotate.c: seal the segment being written and go on in a new one, a small
  * one when there is no room for another; nothing to do when it is empty.
  * ERR_BUSY, ERR_FULL, ERR_STOPPED, ERR_IO.
  */
-enum err append_rotate(struct gdbm_store *g);
+enum err rotate_run(struct gdbm_store *g);
+
+/*
+ * reserve.c, all but the last two under the journal lock, or in recovery.
+ *
+ * reserve_hold    hold what a checkpoint needs for the live segments and for
+ *                 number `number` of that capacity, or else as much as before
+ * reserve_refit   the same for the live ones alone; history gives its room.
+ *                 After a failure nothing is held
+ * reserve_have    see that it is held, for a put: ERR_FULL when it can't be,
+ *                 or when a checkpoint has it
+ * reserve_give_up
+ * reserve_rewrite_bytes  what is taken besides what is new: the largest table
+ *                 once more, and MANIFEST
+ * reserve_is_short  whether the disk has no room for two more segments
+ */
+enum err reserve_hold(struct gdbm_store *g, uint64_t number, uint64_t capacity);
+enum err reserve_refit(struct gdbm_store *g);
+enum err reserve_have(struct gdbm_store *g);
+void reserve_give_up(struct gdbm_store *g);
+uint64_t reserve_rewrite_bytes(const struct manifest *manifest);
+bool reserve_is_short(struct gdbm_store *g);
+
+/* rotate.c: the checkpoint needs the reserve; and it has ended. */
+void rotate_give_up_reserve(struct gdbm_store *g);
+void rotate_refit_reserve(struct gdbm_store *g);
 
 /* sync.c */
 enum err sync_ticket(struct store *store, uint64_t ticket);
@@ -301,7 +347,15 @@ enum err recovery_run(struct gdbm_store *g);
 
 /* checkpoint.c: merge all sealed segments into the tables. */
 enum err checkpoint_run(struct gdbm_store *g);
-enum err checkpoint_housekeep(struct store *store, long timeout_ms);
+
+/*
+ * checkpoint.c: go by the MANIFEST on disk, and announce it: a housekeeper
+ * that was killed between its rename and its announcement may have left it so.
+ */
+enum err checkpoint_resume(struct gdbm_store *g);
+
+/* housekeep.c */
+enum err housekeep_run(struct store *store, long timeout_ms);
 
 /* sweep.c: remove files and memory that no reader can need; false: later. */
 bool sweep_run(struct gdbm_store *g);

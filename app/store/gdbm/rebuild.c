@@ -22,6 +22,7 @@ struct rebuild {
 	struct merge *merge;
 	const struct manifest_table *old;
 	struct view upper;
+	bool anew;
 	struct manifest *fresh;
 	struct table *table; /* the old one; NULL without */
 	size_t position;
@@ -302,7 +303,7 @@ static enum err walk_range(struct rebuild *r)
 	}
 	if (err)
 		return err;
-	whole = whole && r->old &&
+	whole = whole && r->old && !r->anew &&
 		r->old->file_bytes <= r->plan.live_bytes * BLOATED;
 	return write_entries(r, 0, r->plan.count, whole);
 }
@@ -321,12 +322,13 @@ static enum err open_old(struct rebuild *r)
 
 enum err rebuild_range(struct gdbm_store *g, struct merge *merge,
 		       const struct manifest_table *old, struct view upper,
-		       struct manifest *fresh)
+		       bool anew, struct manifest *fresh)
 {
 	struct rebuild r = { .g = g,
 			     .merge = merge,
 			     .old = old,
 			     .upper = upper,
+			     .anew = anew,
 			     .fresh = fresh };
 	enum err err = open_old(&r);
 

@@ -19,10 +19,11 @@
  * A range that fits one table becomes a copy of the old file with the changes
  * applied.  It is split past table_max_keys or table_max_bytes, and where
  * table_crowded() says so; and written from nothing when the old file is more
- * than three times what lives in it, since GDBM files never shrink.
+ * than three times what lives in it, or `anew` says so, since GDBM files never
+ * shrink.
  */
 enum err rebuild_range(struct gdbm_store *g, struct merge *merge,
 		       const struct manifest_table *old, struct view upper,
-		       struct manifest *fresh);
+		       bool anew, struct manifest *fresh);
 
 #endif

@@ -266,29 +266,46 @@ static enum err seal(struct gdbm_store *g, const struct replay *replay)
 	return err ? err : sync_segment(g, replay->last, false);
 }
 
-/* Step 5.  On a disk without room for a whole one, the largest that goes. */
+/* With the room that its merging will take, when that is `covered`. */
+static enum err create_segment(struct gdbm_store *g, uint64_t number,
+			       uint64_t capacity, bool covered,
+			       struct journal_head *head)
+{
+	uint64_t revision = atomic_load(&g->shared->revision);
+	int fd = -1;
+	enum err err = covered ? reserve_hold(g, number, capacity) : ERR_OK;
+
+	if (err)
+		return err;
+	err = journal_create(g->dir, number, revision + 1, capacity, head, &fd);
+	if (!err)
+		file_close(&fd, "journal");
+	return err;
+}
+
+/*
+ * Step 5.  On a disk without room for a whole one, the largest that goes; at
+ * last in the room of the reserve, with which puts are refused.
+ */
 static enum err begin_segment(struct gdbm_store *g, uint64_t number)
 {
 	uint64_t capacity = g->conf.journal_segment_bytes;
-	uint64_t revision = atomic_load(&g->shared->revision);
 	struct journal_head head;
-	int fd = -1;
-	enum err err = journal_create(g->dir, number, revision + 1, capacity,
-				      &head, &fd);
+	enum err err = create_segment(g, number, capacity, true, &head);
 
 	if (err == ERR_FULL && retain_give_up(g))
-		err = journal_create(g->dir, number, revision + 1, capacity,
-				     &head, &fd);
+		err = create_segment(g, number, capacity, true, &head);
 	while (err == ERR_FULL && capacity / 2 >= SEGMENT_LEAST) {
 		capacity /= 2;
-		err = journal_create(g->dir, number, revision + 1, capacity,
-				     &head, &fd);
+		err = create_segment(g, number, capacity, true, &head);
+	}
+	if (err == ERR_FULL) {
+		reserve_give_up(g);
+		err = create_segment(g, number, capacity, false, &head);
 	}
 	if (err)
 		return err;
-	file_close(&fd, "journal");
-	atomic_store(&g->shared->full,
-		     capacity < g->conf.journal_segment_bytes);
+	atomic_store(&g->shared->full, g->shared->reserved == 0);
 	shared_segment_init(g->shared, &head);
 	atomic_store(&g->shared->segment, number);
 	return ERR_OK;

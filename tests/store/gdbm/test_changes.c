@@ -88,7 +88,7 @@ static void put_revisions(struct store *store, uint64_t from, uint64_t to)
 			CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_OK);
 		/* Busy, when there are many segments already. */
 		if (random_uint64() % 60 == 0)
-			append_rotate((struct gdbm_store *)store);
+			rotate_run((struct gdbm_store *)store);
 	}
 }
 

@@ -241,12 +241,12 @@ static void what_is_sealed_is_synced_first(void)
 
 	CU_ASSERT_EQUAL(commit(store, "key", "value", &ticket), ERR_OK);
 	atomic_store(&control->pending, 1);
-	CU_ASSERT_EQUAL(append_rotate((struct gdbm_store *)store), ERR_OK);
+	CU_ASSERT_EQUAL(rotate_run((struct gdbm_store *)store), ERR_OK);
 	CU_ASSERT_EQUAL(atomic_load(&control->synced), 1);
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "value");
 	CU_ASSERT_EQUAL(commit(store, "doubtful", "value", &ticket), ERR_OK);
 	atomic_store(&control->mode, SYNC_FAIL);
-	CU_ASSERT_EQUAL(append_rotate((struct gdbm_store *)store), ERR_IO);
+	CU_ASSERT_EQUAL(rotate_run((struct gdbm_store *)store), ERR_IO);
 	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_STOPPED);
 	CU_ASSERT(contract_absent(store, "doubtful"));
 	contract_close(store);
@@ -425,7 +425,7 @@ static void a_delete_writes_no_zeros(void)
 	uint64_t before;
 
 	contract_put(store, "key", "value");
-	CU_ASSERT_EQUAL(append_rotate((struct gdbm_store *)store), ERR_OK);
+	CU_ASSERT_EQUAL(rotate_run((struct gdbm_store *)store), ERR_OK);
 	before = atomic_load(&control->written);
 	CU_ASSERT(written_by(store_commit(store, &batch, &ticket), before) <
 		  200);

@@ -155,7 +155,7 @@ static void a_frame_counts_past_sixteen_bits(void)
 	store = contract_open();
 	g = (struct gdbm_store *)store;
 	put_many(store, "table ", 40000, 6);
-	CU_ASSERT_EQUAL(append_rotate(g), ERR_OK);
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
 	CU_ASSERT_EQUAL(checkpoint_run(g), ERR_OK);
 	put_many(store, "journal ", 30000, 6);
 	contract_put(store, "z", "stays");

@@ -277,7 +277,7 @@ static void damage_to_what_was_on_disk_is_refused(void)
 static void put_a_b_c_and_d_in_the_next_segment(struct store *store)
 {
 	put_a_b_c(store);
-	if (append_rotate((struct gdbm_store *)store))
+	if (rotate_run((struct gdbm_store *)store))
 		_exit(1);
 	put_d_synced(store);
 }
@@ -627,7 +627,7 @@ static void checkpoint_with_a_fault(struct store *store)
 		snprintf(key, sizeof(key), "%u", i + failing_call);
 		contract_put(store, key, "value");
 	}
-	if (append_rotate(g))
+	if (rotate_run(g))
 		_exit(1);
 	fault_arm(FAULT_WRITE, failing_call, EIO);
 	checkpoint_run(g);

@@ -40,7 +40,7 @@ static const char *segment_path(unsigned number)
 
 static void checkpoint(struct store *store)
 {
-	CU_ASSERT_EQUAL(append_rotate((struct gdbm_store *)store), ERR_OK);
+	CU_ASSERT_EQUAL(rotate_run((struct gdbm_store *)store), ERR_OK);
 	CU_ASSERT_EQUAL(checkpoint_run((struct gdbm_store *)store), ERR_OK);
 }
 
@@ -224,7 +224,7 @@ static void history_goes_first_when_the_disk_is_full(void)
 	g = (struct gdbm_store *)store;
 	contract_put(store, "key", "new");
 	fault_arm(FAULT_WRITE, 1, ENOSPC);
-	CU_ASSERT_EQUAL(append_rotate(g), ERR_OK);
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
 	CU_ASSERT_TRUE(fault_disarm());
 	CU_ASSERT_EQUAL(oldest_since(store), 4);
 	CU_ASSERT_EQUAL(history_of(store), 0);
@@ -232,7 +232,7 @@ static void history_goes_first_when_the_disk_is_full(void)
 	/* There is none any more, so now it is full. */
 	contract_put(store, "key", "newer");
 	fault_arm(FAULT_WRITE, 1, ENOSPC);
-	CU_ASSERT_EQUAL(append_rotate(g), ERR_OK);
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
 	CU_ASSERT_TRUE(fault_disarm());
 	store_stats(store, &stats);
 	CU_ASSERT_TRUE(stats.full);
@@ -259,7 +259,7 @@ static void a_checkpoint_gives_history_up_for_room(void)
 		checkpoint(store);
 		CU_ASSERT(history_of(store) > 0);
 		contract_put(store, "key", "value");
-		CU_ASSERT_EQUAL(append_rotate(g), ERR_OK);
+		CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
 		fault_arm(FAULT_WRITE, n, ENOSPC);
 		CU_ASSERT_EQUAL(checkpoint_run(g), ERR_OK);
 		failed = fault_disarm();
@@ -291,13 +291,13 @@ static void a_small_segment_is_in_nobody_s_way(void)
 	g = (struct gdbm_store *)store;
 	contract_put(store, "key", "value");
 	fault_arm(FAULT_WRITE, 1, ENOSPC);
-	CU_ASSERT_EQUAL(append_rotate(g), ERR_OK);
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
 	CU_ASSERT_TRUE(fault_disarm());
 	CU_ASSERT_EQUAL(stat(segment_path(2), &status), 0);
 	CU_ASSERT(status.st_size < 256 << 10);
 	/* Not a second one after it. */
 	fault_arm(FAULT_WRITE, 1, ENOSPC);
-	CU_ASSERT_EQUAL(append_rotate(g), ERR_FULL);
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_FULL);
 	CU_ASSERT_TRUE(fault_disarm());
 	CU_ASSERT_EQUAL(count_segments(), 2);
 	CU_ASSERT_EQUAL(contract_ops(store, &op, 1, &revision), ERR_OK);
@@ -343,7 +343,7 @@ static void a_checkpoint_does_with_room_for_one_table(void)
 			else if (n == 1 || i % 40 == 0)
 				contract_put(store, key, "value");
 		}
-		CU_ASSERT_EQUAL(append_rotate(g), ERR_OK);
+		CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
 		fault_arm(FAULT_WRITE, n == 1 ? 1000 : n * 3, ENOSPC);
 		CU_ASSERT_EQUAL(checkpoint_run(g), ERR_OK);
 		failed = fault_disarm() || n == 1;

@@ -41,6 +41,7 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/store/gdbm/made.h \
 	%D%/store/gdbm/small.h \
 	%D%/store/model.c \
+	%D%/torture/dice.h \
 	%D%/torture/frames.c \
 	%D%/torture/frames.h \
 	%D%/torture/kept.c \
@@ -191,7 +192,6 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_torture_test_cuts_SOURCES = \
 	%D%/torture/compare.c \
-	%D%/torture/dice.h \
 	%D%/torture/disk.c \
 	%D%/torture/disk.h \
 	%D%/torture/ledger.c \

@@ -29,6 +29,7 @@
 #include "base/log.h"
 #include "harness.h"
 #include "store/gdbm/engine.h"
+#include "torture/dice.h"
 #include "torture/frames.h"
 #include "torture/seen.h"
 
@@ -52,7 +53,7 @@ static struct verdict *verdict;
 static struct kept kept;
 static struct frames frames;
 static size_t damaged; /* which of its files */
-static unsigned seed;
+static struct dice dice;
 
 /* Runs in a child whose log `log_fd` takes. */
 static int in_child(void (*work)(void), int log_fd)
@@ -258,12 +259,6 @@ static void run_damaged(struct attempt *attempt, const struct buf *bytes,
 	buf_release(&log);
 }
 
-static unsigned random_below(unsigned limit)
-{
-	seed = seed * 1103515245 + 12345;
-	return (seed >> 8) % limit;
-}
-
 /* Most of a segment is zeros that were never written. */
 static size_t used_bytes(const struct buf *bytes)
 {
@@ -278,22 +273,22 @@ static unsigned try_file(size_t file, enum damage damage, int log_fd)
 {
 	const struct buf *original = &kept.files[file].bytes;
 	bool all = getenv("LIBRAPI_TORTURE") != NULL;
-	unsigned used = (unsigned)used_bytes(original);
+	size_t used = used_bytes(original);
 	struct buf bytes = BUF_EMPTY;
-	unsigned places = all ? (used + STRIDE - 1) / STRIDE : TRIES;
+	size_t places = all ? (used + STRIDE - 1) / STRIDE : TRIES;
 	unsigned tried = 0;
 
 	damaged = file;
-	for (unsigned n = 0; n < places; n++) {
+	for (size_t n = 0; n < places; n++) {
 		struct attempt attempt = { .damage = damage };
-		unsigned at = all ? n * STRIDE + random_below(STRIDE)
-				  : random_below(used);
-		unsigned size = 1;
+		size_t at = all ? n * STRIDE + dice_roll(&dice, STRIDE)
+				: dice_roll(&dice, used);
+		size_t size = 1;
 
 		if (at >= used) /* the last step may be a short one */
 			at = used - 1;
-		if (damage != DAMAGE_FLIP || random_below(2))
-			size += random_below(RUN_MAX);
+		if (damage != DAMAGE_FLIP || dice_roll(&dice, 2))
+			size += dice_roll(&dice, RUN_MAX);
 		if (damage_do(damage, buf_view(original), at, size, &bytes)) {
 			run_damaged(&attempt, &bytes, log_fd);
 			tried++;
@@ -393,8 +388,6 @@ static const struct harness_test tests[] = {
 
 int main(void)
 {
-	const char *given = getenv("LIBRAPI_SEED");
-
 	if (access("/dev/shm", W_OK) == 0)
 		setenv("TMPDIR", "/dev/shm", 0);
 	verdict = mmap(NULL, sizeof(*verdict), PROT_READ | PROT_WRITE,
@@ -402,7 +395,7 @@ int main(void)
 	if (!lived_share() || verdict == MAP_FAILED)
 		return EXIT_FAILURE;
 	log_setup(LOG_ERROR, "");
-	seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)getpid();
-	printf("# seed %u\n", seed);
+	dice.state = dice_seed();
+	printf("# seed %ju\n", (uintmax_t)dice.state);
 	return harness_run("torture/damage", tests, HARNESS_COUNT(tests));
 }

@@ -110,6 +110,38 @@ static enum err entry_place(struct keys *keys, uint64_t position,
 	return ERR_OK;
 }
 
+enum err keys_verify_offsets(struct keys *keys)
+{
+	uint64_t at = keys->offsets_at;
+	uint32_t crc = 0;
+
+	while (at < offsets_end(keys)) {
+		uint64_t rest = offsets_end(keys) - at;
+		size_t size = rest < WINDOW_MIN ? (size_t)rest : WINDOW_MIN;
+		const uint8_t *bytes;
+		enum err err =
+			window_read(keys, &keys->offsets, at, size, &bytes);
+
+		if (err)
+			return err;
+		crc = crc32c(crc, bytes, size);
+		at += size;
+	}
+	if (crc != keys->offsets_crc)
+		return damaged(keys, "the checksum of the offsets is wrong",
+			       keys->offsets_at, offsets_end(keys));
+	return ERR_OK;
+}
+
+/* An entry, or the offsets that lead to it, if these are not as they were. */
+static enum err damaged_entry(struct keys *keys, const char *what,
+			      uint64_t start, size_t size)
+{
+	enum err err = keys_verify_offsets(keys);
+
+	return err ? err : damaged(keys, what, start, start + size);
+}
+
 enum err keys_entry(struct keys *keys, uint64_t position, struct view *key,
 		    struct record *record)
 {
@@ -127,16 +159,16 @@ enum err keys_entry(struct keys *keys, uint64_t position, struct view *key,
 		return err;
 	if (le32_get(entry + ENTRY_CRC) !=
 	    keys_entry_crc(position, entry, size))
-		return damaged(keys, "an entry's checksum is wrong", start,
-			       start + size);
+		return damaged_entry(keys, "an entry's checksum is wrong",
+				     start, size);
 
 	size_t key_size = le16_get(entry + ENTRY_KEY_SIZE);
 	size_t type_size = entry[ENTRY_TYPE_SIZE];
 
 	if (key_size == 0 || key_size > STORE_KEY_MAX ||
 	    size != ENTRY_HEAD_SIZE + key_size + type_size)
-		return damaged(keys, "an entry's lengths are wrong", start,
-			       start + size);
+		return damaged_entry(keys, "an entry's lengths are wrong",
+				     start, size);
 	*key = (struct view){ entry + ENTRY_HEAD_SIZE, key_size };
 	*record = (struct record){
 		.revision = le64_get(entry + ENTRY_REVISION),
@@ -171,29 +203,6 @@ enum err keys_seek(struct keys *keys, struct view key, bool past,
 			high = middle;
 	}
 	*position = low;
-	return ERR_OK;
-}
-
-enum err keys_verify_offsets(struct keys *keys)
-{
-	uint64_t at = keys->offsets_at;
-	uint32_t crc = 0;
-
-	while (at < offsets_end(keys)) {
-		uint64_t rest = offsets_end(keys) - at;
-		size_t size = rest < WINDOW_MIN ? (size_t)rest : WINDOW_MIN;
-		const uint8_t *bytes;
-		enum err err =
-			window_read(keys, &keys->offsets, at, size, &bytes);
-
-		if (err)
-			return err;
-		crc = crc32c(crc, bytes, size);
-		at += size;
-	}
-	if (crc != keys->offsets_crc)
-		return damaged(keys, "the checksum of the offsets is wrong",
-			       keys->offsets_at, offsets_end(keys));
 	return ERR_OK;
 }
 

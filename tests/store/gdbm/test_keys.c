@@ -208,6 +208,60 @@ static void every_changed_bit_is_seen(void)
 	close(dir);
 }
 
+/* Whether what is told of reading the entries has that byte among its own. */
+static bool is_told(int dir, size_t at, int log_fd)
+{
+	char log[4096] = "";
+	char *place = log;
+	struct view key;
+	struct record record;
+	struct keys keys;
+
+	CU_ASSERT_EQUAL_FATAL(ftruncate(log_fd, 0), 0);
+	if (keys_open(dir, id, &keys))
+		return false;
+	for (uint64_t i = 0; i < keys.count; i++)
+		keys_entry(&keys, i, &key, &record);
+	keys_close(&keys);
+	CU_ASSERT_FATAL(pread(log_fd, log, sizeof(log) - 1, 0) > 0);
+	while ((place = strstr(place, "bytes=\""))) {
+		size_t from;
+		size_t to;
+
+		place += strlen("bytes=\"");
+		if (sscanf(place, "%zu to %zu", &from, &to) == 2 &&
+		    from <= at && at <= to)
+			return true;
+	}
+	return false;
+}
+
+/* An offset can make an entry look damaged that is not. */
+static void what_is_told_has_the_byte_that_was_changed(void)
+{
+	int log_fd =
+		open(harness_tmpdir(), O_TMPFILE | O_RDWR | O_APPEND, 0600);
+	int saved = dup(STDERR_FILENO);
+	int dir = open_dir();
+	struct buf bytes = BUF_EMPTY;
+	size_t untold = 0;
+
+	make_file(dir, 5, &bytes);
+	CU_ASSERT_FATAL(dup2(log_fd, STDERR_FILENO) >= 0);
+	for (size_t i = 64; i < bytes.size - 2 * sizeof(uint32_t); i++) {
+		bytes.data[i] ^= 4;
+		write_bytes(dir, buf_view(&bytes));
+		untold += !is_told(dir, i, log_fd);
+		bytes.data[i] ^= 4;
+	}
+	dup2(saved, STDERR_FILENO);
+	CU_ASSERT_EQUAL(untold, 0);
+	buf_release(&bytes);
+	close(log_fd);
+	close(saved);
+	close(dir);
+}
+
 static void a_file_that_was_cut_or_grew_is_refused(void)
 {
 	int dir = open_dir();
@@ -285,6 +339,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(entries_come_back_in_any_order),
 	HARNESS_TEST(seeking_finds_the_first_key_not_below),
 	HARNESS_TEST(every_changed_bit_is_seen),
+	HARNESS_TEST(what_is_told_has_the_byte_that_was_changed),
 	HARNESS_TEST(a_file_that_was_cut_or_grew_is_refused),
 	HARNESS_TEST(an_entry_in_another_place_is_damage),
 	HARNESS_TEST(the_file_of_another_table_is_refused),

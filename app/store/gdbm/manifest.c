@@ -142,7 +142,7 @@ enum err manifest_read(int dir, struct manifest *out)
 	file_close(&fd, MANIFEST_NAME);
 	if (!err) {
 		err = manifest_parse(buf_view(&text), out, &message);
-		if (err)
+		if (err == ERR_FORMAT || err == ERR_DAMAGED)
 			log_event(LOG_ERROR, "manifest-refused", "file",
 				  MANIFEST_NAME, "error", buf_string(&message),
 				  "do",

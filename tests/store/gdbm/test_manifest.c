@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* MANIFEST as text, and back. */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "base/crc32c.h"
 #include "base/file.h"
+#include "fault.h"
 #include "harness.h"
 #include "store/gdbm/manifest.h"
 #include "store/store.h"
@@ -298,6 +300,44 @@ static void it_is_replaced_as_a_whole(void)
 	close(dir);
 }
 
+/* Whoever reads the log must not restore a backup for that. */
+static void without_memory_it_is_not_called_damaged(void)
+{
+	int log_fd = open(harness_tmpdir(), O_TMPFILE | O_RDWR, 0600);
+	int dir = open(harness_tmpdir(), O_RDONLY | O_DIRECTORY);
+	int saved = dup(STDERR_FILENO);
+	struct manifest m = { .version = 1, .first_segment = 1 };
+	char log[4096] = "";
+	unsigned n = 1;
+
+	if (!fault_available(FAULT_MEMORY))
+		return;
+	m.next_table = 9;
+	add(&m, 4, (struct view){ 0 });
+	CU_ASSERT_EQUAL_FATAL(manifest_write(dir, &m), ERR_OK);
+	manifest_release(&m);
+	CU_ASSERT_FATAL(dup2(log_fd, STDERR_FILENO) >= 0);
+	for (;; n++) {
+		struct manifest read = { 0 };
+		enum err err;
+
+		fault_arm(FAULT_MEMORY, n, ENOMEM);
+		err = manifest_read(dir, &read);
+		if (!fault_disarm()) {
+			manifest_release(&read);
+			break;
+		}
+		CU_ASSERT_EQUAL(err, ERR_NO_MEMORY);
+	}
+	dup2(saved, STDERR_FILENO);
+	CU_ASSERT(n > 2);
+	CU_ASSERT_FATAL(pread(log_fd, log, sizeof(log) - 1, 0) >= 0);
+	CU_ASSERT_PTR_NULL(strstr(log, "backup"));
+	close(saved);
+	close(dir);
+	close(log_fd);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_formatted_parses_to_the_same),
 	HARNESS_TEST(the_text_is_as_documented),
@@ -306,6 +346,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_text_that_was_cut_or_changed_is_refused),
 	HARNESS_TEST(the_message_names_the_line),
 	HARNESS_TEST(it_is_replaced_as_a_whole),
+	HARNESS_TEST(without_memory_it_is_not_called_damaged),
 };
 
 int main(void)

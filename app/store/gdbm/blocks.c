@@ -4,10 +4,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/crc32c.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "store/store.h"
 
 #define BLOCK GDBMFILE_BLOCK_SIZE
 
@@ -46,10 +48,12 @@ void blocks_log(const char *name, uint64_t from, uint64_t end)
 		  NULL);
 }
 
-/* What see_part() looks into. */
+/* What see_part() looks into, and see_key() looks for. */
 struct sight {
 	struct gdbmfile *file;
 	const struct keys *keys;
+	struct view key;
+	bool found;
 };
 
 static enum err see_part(void *arg, struct gdbmfile_part part)
@@ -82,10 +86,27 @@ static enum err see_directory(struct sight *sight)
 	return err ? err : see_part(sight, part);
 }
 
-enum err blocks_absent(struct gdbmfile *file, struct keys *keys, uint32_t hash,
-		       bool *seen)
+/* A key that GDBM compares with. */
+static enum err see_key(void *arg, struct gdbmfile_part part)
 {
-	struct sight sight = { file, keys };
+	struct sight *sight = arg;
+	char bytes[STORE_KEY_MAX];
+	enum err err = see_part(sight, part);
+
+	if (err || part.end - part.from != sight->key.size)
+		return err;
+	err = file_read_at(gdbmfile_fd(sight->file), gdbmfile_name(sight->file),
+			   bytes, sight->key.size, (int64_t)part.from);
+	if (!err && !memcmp(bytes, sight->key.data, sight->key.size))
+		sight->found = true;
+	return err;
+}
+
+enum err blocks_absent(struct gdbmfile *file, struct keys *keys,
+		       struct view key, bool *seen)
+{
+	struct sight sight = { .file = file, .keys = keys, .key = key };
+	uint32_t hash = table_hash(key);
 	struct gdbmfile_part bucket;
 	enum err err = keys_load_blocks(keys);
 
@@ -98,9 +119,9 @@ enum err blocks_absent(struct gdbmfile *file, struct keys *keys, uint32_t hash,
 	if (!err)
 		err = see_part(&sight, bucket);
 	if (!err)
-		err = gdbmfile_bucket_keys(file, &bucket, hash, see_part,
+		err = gdbmfile_bucket_keys(file, &bucket, hash, see_key,
 					   &sight);
-	return err ? err : ERR_NOT_FOUND;
+	return err || sight.found ? err : ERR_NOT_FOUND;
 }
 
 /* Damaged bytes that lie side by side are told of as one run. */

@@ -12,13 +12,15 @@
 #include "store/gdbm/keys.h"
 
 /*
- * GDBM did not find a key of that hash: ERR_NOT_FOUND when what it looked at
- * is sound, so that there is none; ERR_DAMAGED, logged with the bytes, when it
- * is not.  *seen, false at first, remembers for the handle that header and
- * directory were found sound.  Costs one read of a block or two.
+ * GDBM did not find that key: ERR_NOT_FOUND when what it looked at is sound
+ * and does not have it; ERR_DAMAGED, logged with the bytes, when it is not
+ * sound.  ERR_OK when it does have the key: GDBM holds in memory what it read
+ * when the file was not as it is now.  *seen, false at first, remembers for the
+ * handle that header and directory were found sound.  Costs one read of a block
+ * or two.
  */
-enum err blocks_absent(struct gdbmfile *file, struct keys *keys, uint32_t hash,
-		       bool *seen);
+enum err blocks_absent(struct gdbmfile *file, struct keys *keys,
+		       struct view key, bool *seen);
 
 /*
  * Call `each` for every run of bytes [from, end) that is not as written, also

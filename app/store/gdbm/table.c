@@ -143,7 +143,7 @@ enum err table_keys(struct table *table, struct keys **keys)
 	return ERR_OK;
 }
 
-/* GDBM has not found the key: is it absent, or hidden by damage? */
+/* GDBM has not found the key: is it absent, or hidden?  See blocks_absent(). */
 static enum err see_absent(struct table *table, struct view key)
 {
 	struct keys *keys;
@@ -151,20 +151,41 @@ static enum err see_absent(struct table *table, struct view key)
 
 	if (err)
 		return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
-	return blocks_absent(table->records, keys, table_hash(key),
-			     &table->seen);
+	return blocks_absent(table->records, keys, key, &table->seen);
+}
+
+/*
+ * *stale: the file has the key, but the handle has something else in memory.
+ * One that was replaced for that has to find it.
+ */
+static enum err look_up(struct table *table, struct view key, struct buf *out,
+			bool *stale)
+{
+	enum err err = gdbmfile_get(table->records, key, out);
+
+	*stale = false;
+	if (err != ERR_NOT_FOUND)
+		return err;
+	err = see_absent(table, key);
+	*stale = err == ERR_OK;
+	return *stale ? ERR_DAMAGED : err;
 }
 
 enum err table_get(struct table *table, struct view key, struct buf *out)
 {
 	enum err err = ERR_OK;
+	bool stale = false;
 
 	if (table->failed)
 		err = table_revive(table);
 	if (!err)
-		err = gdbmfile_get(table->records, key, out);
-	if (err == ERR_NOT_FOUND)
-		err = see_absent(table, key);
+		err = look_up(table, key, out, &stale);
+	if (stale) {
+		table->failed = err;
+		err = table_revive(table);
+		if (!err)
+			err = look_up(table, key, out, &stale);
+	}
 	if (err && err != ERR_NOT_FOUND)
 		table->failed = err;
 	return err;

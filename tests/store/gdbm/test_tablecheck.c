@@ -161,6 +161,38 @@ static void a_file_that_is_well_again_is_read_again(void)
 	close(dir);
 }
 
+/*
+ * Each word of the file, damaged while a handle reads all keys, is as it was
+ * when it reads them again: what GDBM has in memory by then hides none.
+ */
+static void what_was_read_damaged_hides_no_key_later(void)
+{
+	static const uint32_t word = 0x7fffffff;
+	int dir = made_dir();
+	struct original file;
+	unsigned again = 0;
+
+	made_table(dir, SMALL);
+	original_open(&file, dir, MADE_GDBM);
+	for (size_t at = 128; at + 4 <= file.bytes.size; at += 4 * 7) {
+		struct table *table = made_open(dir, made_first);
+
+		original_damage(&file, at, &word, sizeof(word));
+		made_get(table, 0, 1);
+		original_restore(&file);
+		for (size_t i = 0; i < SMALL; i++) {
+			enum err err = made_get(table, i, 1);
+
+			CU_ASSERT_TRUE(err == ERR_OK || err == ERR_DAMAGED);
+			again += err == ERR_OK;
+		}
+		table_close(table);
+	}
+	CU_ASSERT(again > 0);
+	original_close(&file);
+	close(dir);
+}
+
 static void missing_keys_are_made_anew_byte_for_byte(void)
 {
 	int dir = made_dir();
@@ -255,6 +287,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(random_damage_never_gets_out),
 	HARNESS_TEST(a_table_that_was_cut_never_gets_out),
 	HARNESS_TEST(a_file_that_is_well_again_is_read_again),
+	HARNESS_TEST(what_was_read_damaged_hides_no_key_later),
 	HARNESS_TEST(missing_keys_are_made_anew_byte_for_byte),
 	HARNESS_TEST(no_keys_are_made_of_damaged_records),
 	HARNESS_TEST(verifying_compares_with_the_manifest),

@@ -60,7 +60,8 @@ class Damage:
         for line in log.splitlines():
             if os.path.basename(self.path) not in line:
                 continue
-            for begin, last in re.findall(r"(\d+) to (\d+)", line):
+            for begin, last in re.findall(
+                    r'bytes[ =]"?(\d+)(?: to |-)(\d+)', line):
                 if int(begin) < self.end and int(last) >= self.at:
                     return True
         return False

@@ -12,6 +12,22 @@ from test_signals import Clients
 FRONT = os.path.join(librapi.BUILD, "lighttpd", "front")
 REQUEST = b"PUT /v1/kv/slow HTTP/1.1\r\nHost: localhost\r\n" \
     b"Content-Length: 4\r\n\r\n"
+# In the place of lighttpd.
+DEAF_ONCE = """#!/usr/bin/python3
+import signal, sys, time
+
+def hear(*_):
+    print("heard", flush=True)
+    sys.exit()
+
+def miss(*_):
+    print("missed", flush=True)
+    signal.signal(signal.SIGINT, hear)
+
+signal.signal(signal.SIGINT, miss)
+print("listening", flush=True)
+time.sleep(60)
+"""
 
 
 class Front(librapi.TestCase):
@@ -126,6 +142,23 @@ class Front(librapi.TestCase):
         self.assertEqual(self.lighttpds(), [front.pid])
         front.send_signal(signal.SIGINT)
         self.assertEqual(front.wait(librapi.TIMEOUT), 0)
+
+    def test_a_first_one_that_missed_the_signal_is_told_again(self):
+        """As lighttpd may, before it begins to wait for its workers."""
+        service = self.service("connect", start=False)
+        deaf = service.path("deaf")
+        with open(deaf, "w", encoding="ascii") as f:
+            f.write(DEAF_ONCE)
+        os.chmod(deaf, 0o755)
+        front = subprocess.Popen(
+            librapi.DIES_WITH_US + ["sh", FRONT], stdout=subprocess.PIPE,
+            env=dict(service.environment(), LIGHTTPD_WORKERS="2",
+                     LIGHTTPD=deaf))
+        self.assertEqual(front.stdout.readline(), b"listening\n")
+        front.send_signal(signal.SIGINT)
+        self.assertEqual(front.wait(10), 0)
+        self.assertEqual(front.stdout.read(), b"missed\nheard\n")
+        front.stdout.close()
 
     def answers(self, status):
         try:

@@ -17,7 +17,7 @@
 #define SMALL_SEGMENT (64 * 1024)
 #define PARTS         16
 
-/* Write `end` at the tail and sync; the tail stays (see above). */
+/* Write `end` at the tail and sync; the tail stays (see append.c). */
 static enum err seal_locked(struct gdbm_store *g, uint64_t number)
 {
 	struct segment *segment = shared_segment(g->shared, number);

@@ -48,8 +48,8 @@ def value(size):
 
 class Librapi(librapi.Service):
     """
-    The service itself, behind two lighttpds where there are two processors;
-    also the frame for others behind lighttpd.
+    The service itself, behind one lighttpd; also the frame for others behind
+    lighttpd.
     """
 
     name = "librapi"
@@ -57,7 +57,7 @@ class Librapi(librapi.Service):
     durable = True
     contract = None
 
-    def __init__(self, folder, mode="front", **settings):
+    def __init__(self, folder, mode="connect", **settings):
         super().__init__(folder, mode, **settings)
         self.address = librapi.ADDRESS
 
@@ -102,7 +102,7 @@ class Null(Librapi):
     durable = False
 
     def __init__(self, folder):
-        super().__init__(folder, "front")
+        super().__init__(folder, "connect")
 
     def start_program(self):
         self.program = self.start_process(

@@ -9,7 +9,6 @@ dist_lighttpdconf_DATA = \
 	%D%/site.conf \
 	%D%/spawn.conf \
 	%D%/tls.conf
-dist_lighttpdconf_SCRIPTS = %D%/front
 lighttpdconf_DATA = %D%/settings.sh
 
 %D%/settings.sh: %D%/settings.sh.in Makefile

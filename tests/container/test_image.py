@@ -127,8 +127,8 @@ class Image(librapi.TestCase):
         self.start(container.NEW, "librapi", "serve",
                    "--listen=unix:/run/librapi/librapi.sock", name="-app",
                    options=shared, wait=False)
-        self.start(container.NEW, "/etc/librapi/lighttpd/front",
-                   name="-web", options=[*shared, "-e", "LIGHTTPD_WORKERS=2"])
+        self.start(container.NEW, "lighttpd", "-D", "-f", "connect.conf",
+                   name="-web", options=shared)
         self.put("a", b"x")
         container.podman("restart", "-t", "30", self.name + "-app")
         container.wait_ready()

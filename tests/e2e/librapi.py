@@ -126,8 +126,7 @@ def processes_in(folder):
 class Service:
     """
     A service in a folder.  mode "spawn": lighttpd starts librapi, as `make
-    run` does; "connect": librapi has a socket of its own, lighttpd connects;
-    "front": two lighttpds do, which lighttpd/front looks after.
+    run` does; "connect": librapi has a socket of its own, lighttpd connects.
     """
 
     contract = CONTRACT
@@ -150,9 +149,6 @@ class Service:
         env["LIGHTTPD_SOCKET"] = os.path.join(self.folder, "s")
         env["LIGHTTPD_PROGRAM"] = PROGRAM
         env["LIGHTTPD_ERRORS"] = os.path.join(BUILD, "lighttpd", "errors")
-        if self.mode == "front":
-            env["LIGHTTPD"] = LIGHTTPD
-            env["LIGHTTPD_WORKERS"] = "2"
         return env
 
     def start_process(self, command):
@@ -167,28 +163,16 @@ class Service:
              "--listen=unix:" + os.path.join(self.folder, "s")])
 
     def start_lighttpd(self):
-        folder = os.path.join(BUILD, "lighttpd")
-        if self.mode == "front":
-            command = ["sh", os.path.join(folder, "front")]
-        else:
-            command = [LIGHTTPD, "-D", "-f",
-                       os.path.join(folder, self.mode + ".conf")]
-        self.lighttpd = self.start_process(command)
+        self.lighttpd = self.start_process(
+            [LIGHTTPD, "-D", "-f",
+             os.path.join(BUILD, "lighttpd", self.mode + ".conf")])
 
     def start(self):
         if self.mode != "spawn":
             self.start_program()
-        if self.mode == "front":
-            # A lighttpd that finds nobody says so for a second, and two
-            # differ in which second that is.
-            wait_until(self.listens, "a socket; log: " + self.log())
         self.start_lighttpd()
         self.wait_ready()
         return self
-
-    def listens(self):
-        with socket.socket(socket.AF_UNIX) as s:
-            return s.connect_ex(os.path.join(self.folder, "s")) == 0
 
     def wait_ready(self):
         wait_until(self.ready, "ready; log: " + self.log())

@@ -50,7 +50,7 @@ MATRIX = [
      "podAnnotations.a": "b", "nodeSelector.disk": "ssd",
      "tolerations[0].operator": "Exists",
      "service.annotations.a": "b", "web.bind": "[::]",
-     "web.accessLog": "true", "web.workers": "3"},
+     "web.accessLog": "true"},
 ]
 
 REFUSED = [
@@ -233,12 +233,6 @@ class Chart(librapi.TestCase):
               "LIBRAPI_VALUE_MAX_BYTES": "10000000",
               "LIBRAPI_REQUIRE_CONDITIONS": "true",
               "LIBRAPI_LOG_LEVEL": "debug"}])
-
-    def test_lighttpds_are_as_many_as_asked_for(self):
-        asked = {doc["data"].get("LIGHTTPD_WORKERS") for doc in self.all
-                 if doc["kind"] == "ConfigMap"
-                 and "LIGHTTPD_BIND" in doc["data"]}
-        self.assertEqual(asked, {None, "3"})
 
     def test_other_settings_are_another_pod(self):
         marks = {doc["spec"]["template"]["metadata"]["annotations"]

@@ -136,7 +136,9 @@ class Connection:
         while status < 200:
             status, fields = self.read_head()
         body = b""
-        if head_only or status in (204, 304):
+        # An event stream has no end: stream.py reads those.
+        endless = fields.get("content-type") == "text/event-stream"
+        if head_only or endless or status in (204, 304):
             pass
         elif fields.get("transfer-encoding", "").lower() == "chunked":
             body = self.read_chunks()
@@ -144,7 +146,8 @@ class Connection:
             body = self.read_exactly(int(fields["content-length"]))
         else:
             raise AssertionError(f"no length in {status} {fields}")
-        self.ends = fields.get("connection", "").lower() == "close"
+        self.ends = endless or \
+            fields.get("connection", "").lower() == "close"
         return Response(status, fields, body)
 
     def request(self, method, target, body=None, headers=None):

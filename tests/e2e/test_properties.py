@@ -45,7 +45,7 @@ FIELDS = {
     "Last-Event-ID": NUMBERS,
     "Accept": st.sampled_from(["*/*", "application/json", "text/plain",
                                "application/jsonl", "image/png", "", ";q=",
-                               "text/*;q=0.5, */*;q=0"]),
+                               "text/event-stream", "text/*;q=0.5, */*;q=0"]),
     "Content-Type": st.sampled_from(
         ["application/json", "application/merge-patch+json", "text/plain",
          "application/jsonl", "application/x-www-form-urlencoded", "",

@@ -146,25 +146,12 @@ class Case(librapi.TestCase):
         return BURST / (time.monotonic() - begun)
 
     @classmethod
-    def settled(cls):
-        """Descriptors, once a moment changes nothing: a worker may not have
-        closed the last connection yet."""
-        found = [vitals.other_descriptors(cls.s)]
-
-        def same():
-            time.sleep(0.2)
-            found.append(vitals.other_descriptors(cls.s))
-            return found[-1] == found[-2]
-        librapi.wait_until(same, f"descriptors that stay: {found}", 10)
-        return found[-1]
-
-    @classmethod
     def before(cls):
         """Once the clients of before are forgotten."""
         librapi.wait_until(
             lambda: vitals.descriptors(cls.s.lighttpd.pid)[1] <= 12,
             "lighttpd has let go of its clients", 10)
-        cls.descriptors = cls.settled()
+        cls.descriptors = vitals.settled_descriptors(cls.s)
         cls.workers = cls.s.workers()
         cls.peak = vitals.Peak(cls.s).__enter__()
 

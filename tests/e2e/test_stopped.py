@@ -65,7 +65,7 @@ class Stopped(librapi.TestCase):
     def setUp(self):
         self.s = self.service(workers=3, **SETTINGS)
         self.s.put("/v1/kv/a", b"1")
-        self.before = vitals.other_descriptors(self.s)
+        self.before = vitals.settled_descriptors(self.s)
         self.addCleanup(self.go_on, self.s.workers())
 
     def stop(self, pids):

@@ -14,6 +14,9 @@ what is here can be added up.
 
 import os
 import threading
+import time
+
+import librapi
 
 ROLES = ("lighttpd", "supervisor", "worker", "watcher", "transfer",
          "housekeeper")
@@ -69,6 +72,21 @@ def other_descriptors(service):
     it has nothing else to do.
     """
     return _by_role(service, lambda pid: descriptors(pid)[1])
+
+
+def settled_descriptors(service):
+    """
+    The same, once a moment changes nothing: lighttpd and a worker may not have
+    closed the last connection yet.
+    """
+    found = [other_descriptors(service)]
+
+    def same():
+        time.sleep(0.2)
+        found.append(other_descriptors(service))
+        return found[-1] == found[-2]
+    librapi.wait_until(same, "descriptors that stay")
+    return found[-1]
 
 
 def store_descriptors(service):

@@ -21,7 +21,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* Requests that may wait for a worker, as in lighttpd/spawn.conf. */
+/*
+ * Requests that may wait for a worker, or net.core.somaxconn if that is less.
+ * lighttpd tries more of them again at once, but has lost a body by then: the
+ * worker answers 503 to these.
+ */
 #define BACKLOG     10000
 #define UNIX_PREFIX "unix:"
 
@@ -142,40 +146,11 @@ static enum err open_path(const char *path, int *fd)
 	return err;
 }
 
-/* Leave /dev/null on descriptor 0, so that no connection ever gets it. */
-static enum err open_inherited(int *fd)
-{
-	int listening = 0;
-	int null;
-	socklen_t size = sizeof(listening);
-
-	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening,
-		       &size) ||
-	    !listening) {
-		log_event(
-			LOG_ERROR, "listen-failed", "detail",
-			"descriptor 0 is not a listening socket: let lighttpd start librapi (make run), or give it a socket of its own with --listen=unix:/path",
-			NULL);
-		return ERR_ACCESS;
-	}
-	*fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (*fd < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK)) {
-		log_errno("listen-failed", "descriptor 0", errno);
-		return ERR_SYSTEM;
-	}
-	close(null);
-	return ERR_OK;
-}
-
 enum err listener_open(const char *listen, int *fd)
 {
 	size_t prefix = strlen(UNIX_PREFIX);
 
 	*fd = -1;
-	if (!*listen)
-		return open_inherited(fd);
 	assert(!strncmp(listen, UNIX_PREFIX, prefix));
 	return open_path(listen + prefix, fd);
 }
@@ -194,8 +169,7 @@ void listener_close(const char *listen, int *fd)
 {
 	if (*fd < 0)
 		return;
-	if (*listen)
-		unlink(listen + strlen(UNIX_PREFIX));
+	unlink(listen + strlen(UNIX_PREFIX));
 	close(*fd);
 	*fd = -1;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A listening socket: the one that lighttpd leaves on descriptor 0, or one
- * of our own at a path.  Whichever it is, it is not blocking (many workers
- * wait for the same connection, and all but one find that it is gone) and is
- * never 0, 1 or 2.
+ * A listening socket at a path, for lighttpd to connect to.  It is not
+ * blocking: many workers wait for the same connection, and all but one find
+ * that it is gone.
  */
 #ifndef LISTENER_H
 #define LISTENER_H
@@ -11,7 +10,7 @@
 #include "base/err.h"
 
 /*
- * listen   "unix:/path", or "" for the socket on descriptor 0
+ * listen   "unix:/path"
  *
  * A socket at the path that nobody listens on any more is replaced, after a
  * moment also one whose owner is dead and whose heirs are on their way out.
@@ -29,7 +28,7 @@ enum err listener_open(const char *listen, int *fd);
  */
 void listener_refuse(int fd);
 
-/* Close, and remove the path when listener_open() made it. */
+/* Close, and remove the path. */
 void listener_close(const char *listen, int *fd);
 
 #endif

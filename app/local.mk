@@ -22,8 +22,6 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/crew.h \
 	%D%/exchange.c \
 	%D%/exchange.h \
-	%D%/guard.c \
-	%D%/guard.h \
 	%D%/housekeeper.c \
 	%D%/housekeeper.h \
 	%D%/import_bolt.c \
@@ -34,6 +32,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/pace.h \
 	%D%/service.c \
 	%D%/service.h \
+	%D%/starter.c \
+	%D%/starter.h \
 	%D%/stream.c \
 	%D%/stream.h \
 	%D%/supervisor.c \

@@ -16,9 +16,9 @@
 #include "base/conf.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "guard.h"
 #include "import_bolt.h"
 #include "service.h"
+#include "starter.h"
 #include "store/store.h"
 #include "supervisor.h"
 #include "token.h"
@@ -51,12 +51,7 @@ static enum err read_conf(void *arg, struct conf *conf, struct buf *message)
 
 static int run_serve(const struct conf *conf, struct source *source)
 {
-	int lighttpd_fd = -1;
-	int status;
-
-	if (!*conf->listen && !guard_fork(&lighttpd_fd, &status))
-		return status;
-	return supervisor_run(conf, lighttpd_fd, read_conf, source)
+	return supervisor_run(conf, starter_attach(), read_conf, source)
 		       ? EXIT_FAILURE
 		       : EXIT_SUCCESS;
 }

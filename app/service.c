@@ -100,14 +100,18 @@ void service_keep_start_only(struct conf *conf, const struct conf *started)
 static const char *listen_at(const struct conf *conf, enum listen which,
 			     struct buf *hold)
 {
-	if (which == LISTEN_API)
-		return conf->listen;
-	if (which == LISTEN_WATCH && *conf->watch_listen)
-		return conf->watch_listen;
-	if (which == LISTEN_TRANSFER && *conf->transfer_listen)
-		return conf->transfer_listen;
-	buf_addf(hold, "unix:%s/%s.sock", conf->run_dir,
-		 which == LISTEN_WATCH ? "watch" : "transfer");
+	const struct {
+		const char *set;
+		const char *name;
+	} sockets[] = {
+		[LISTEN_API] = { conf->listen, "librapi" },
+		[LISTEN_WATCH] = { conf->watch_listen, "watch" },
+		[LISTEN_TRANSFER] = { conf->transfer_listen, "transfer" },
+	};
+
+	if (*sockets[which].set)
+		return sockets[which].set;
+	buf_addf(hold, "unix:%s/%s.sock", conf->run_dir, sockets[which].name);
 	return buf_string(hold);
 }
 

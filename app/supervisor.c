@@ -240,10 +240,9 @@ static void log_started(const struct supervisor *s)
 	snprintf(took_ms, sizeof(took_ms), "%lld",
 		 (long long)(clock_monotonic_ms() - s->started_ms));
 	log_event(LOG_INFO, "started", "version", PACKAGE_VERSION, "engine",
-		  s->conf.engine, "data_dir", s->conf.data_dir, "listen",
-		  *s->conf.listen ? s->conf.listen : "descriptor 0",
-		  "processes", processes, "revision", revision, "took_ms",
-		  took_ms, NULL);
+		  s->conf.engine, "data_dir", s->conf.data_dir, "run_dir",
+		  s->conf.run_dir, "processes", processes, "revision", revision,
+		  "took_ms", took_ms, NULL);
 }
 
 static enum err open_signals(struct supervisor *s)

@@ -141,6 +141,7 @@ unit_tests = \
 	%D%/test_harness \
 	%D%/test_listener \
 	%D%/test_pace \
+	%D%/test_starter \
 	%D%/test_stream \
 	%D%/test_watcher \
 	%D%/test_worker

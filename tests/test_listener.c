@@ -137,52 +137,6 @@ static void a_path_has_107_bytes_at_most(void)
 	}
 }
 
-/* Have `fd` as descriptor 0 while listener_open() looks at it. */
-static enum err open_inherited(int fd, int *out)
-{
-	int saved = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	enum err err;
-
-	dup2(fd, STDIN_FILENO);
-	err = listener_open("", out);
-	dup2(saved, STDIN_FILENO);
-	close(saved);
-	return err;
-}
-
-static void a_listening_socket_on_descriptor_0_is_taken_over(void)
-{
-	const char *path = harness_path("s");
-	char listen[256];
-	int made;
-	int fd;
-
-	setting(listen, sizeof(listen), path);
-	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &made), ERR_OK);
-	CU_ASSERT_EQUAL(open_inherited(made, &fd), ERR_OK);
-	CU_ASSERT(fd > STDERR_FILENO);
-	CU_ASSERT(fcntl(fd, F_GETFL) & O_NONBLOCK);
-	close(made);
-	CU_ASSERT_EQUAL(connect_to(path), 0);
-	listener_close("", &fd);
-	CU_ASSERT_EQUAL(access(path, F_OK), 0); /* lighttpd's to remove */
-}
-
-static void descriptor_0_that_is_no_listening_socket_is_refused(void)
-{
-	int pair[2];
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int fd;
-
-	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	CU_ASSERT_EQUAL(open_inherited(null, &fd), ERR_ACCESS);
-	CU_ASSERT_EQUAL(open_inherited(pair[0], &fd), ERR_ACCESS);
-	CU_ASSERT_EQUAL(fd, -1);
-	close(pair[0]);
-	close(pair[1]);
-	close(null);
-}
-
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_socket_is_made_that_others_can_connect_to),
 	HARNESS_TEST(the_umask_is_left_as_it_was),
@@ -191,8 +145,6 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_no_socket_is_left_alone),
 	HARNESS_TEST(a_folder_that_is_missing_is_no_access),
 	HARNESS_TEST(a_path_has_107_bytes_at_most),
-	HARNESS_TEST(a_listening_socket_on_descriptor_0_is_taken_over),
-	HARNESS_TEST(descriptor_0_that_is_no_listening_socket_is_refused),
 };
 
 int main(void)

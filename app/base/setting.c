@@ -33,8 +33,8 @@ const struct setting settings[SETTING_COUNT] = {
 		.type = SETTING_SOCKET,
 		MEMBER(listen),
 		.initial = "",
-		.about = "The FastCGI socket to open; when empty, the one "
-			 "that lighttpd hands over as file descriptor 0",
+		.about = "The FastCGI socket for what is answered soon; when "
+			 "empty, one in run-dir",
 	},
 	{
 		.name = "watch-listen",

@@ -124,8 +124,7 @@ class Image(librapi.TestCase):
         shared = ["-v", self.name + "-run:/run/librapi"]
         self.addCleanup(container.podman, "volume", "rm", "-f",
                         self.name + "-run", check=False)
-        self.start(container.NEW, "librapi", "serve",
-                   "--listen=unix:/run/librapi/librapi.sock", name="-app",
+        self.start(container.NEW, "librapi", "serve", name="-app",
                    options=shared, wait=False)
         self.start(container.NEW, "lighttpd", "-D", "-f", "connect.conf",
                    name="-web", options=shared)

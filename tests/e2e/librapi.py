@@ -144,9 +144,9 @@ class Service:
 
     def environment(self):
         env = environment(self.folder, self.settings)
+        env["LIBRAPI_LISTEN"] = "unix:" + self.path("s")
         env["LIGHTTPD_BIND"] = ADDRESS
         env["LIGHTTPD_PORT"] = str(self.port)
-        env["LIGHTTPD_SOCKET"] = os.path.join(self.folder, "s")
         env["LIGHTTPD_PROGRAM"] = PROGRAM
         env["LIGHTTPD_ERRORS"] = os.path.join(BUILD, "lighttpd", "errors")
         return env
@@ -158,9 +158,7 @@ class Service:
                                     env=self.environment())
 
     def start_program(self):
-        self.program = self.start_process(
-            [PROGRAM, "serve",
-             "--listen=unix:" + os.path.join(self.folder, "s")])
+        self.program = self.start_process([PROGRAM, "serve"])
 
     def start_lighttpd(self):
         self.lighttpd = self.start_process(
@@ -171,16 +169,26 @@ class Service:
         if self.mode != "spawn":
             self.start_program()
         self.start_lighttpd()
+        # lighttpd that finds nobody there looks again a second later.
+        wait_until(self.listens, "a socket; log: " + self.log())
         self.wait_ready()
         return self
+
+    def listens(self):
+        self.check_started()
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.path("s")) == 0
+
+    def check_started(self):
+        for process in (self.lighttpd, self.program):
+            if process and process.poll() is not None:
+                raise AssertionError("did not start: " + self.log())
 
     def wait_ready(self):
         wait_until(self.ready, "ready; log: " + self.log())
 
     def ready(self):
-        for process in (self.lighttpd, self.program):
-            if process and process.poll() is not None:
-                raise AssertionError("did not start: " + self.log())
+        self.check_started()
         try:
             return self.request("GET", "/readyz").status == 200 \
                 and self.is_complete()

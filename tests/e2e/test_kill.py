@@ -175,18 +175,24 @@ class Kill(librapi.TestCase):
         load.verify(self)
         self.restart_and_verify(service, load)
 
-    def test_without_its_guard_the_service_goes_on_and_stops(self):
-        service = self.service(workers=2)
-        before = service.workers()
-        guard = librapi.parent(service.supervisor())
-        self.assertEqual(librapi.parent(guard), service.lighttpd.pid)
-        os.kill(guard, signal.SIGKILL)
-        for n in range(20):
-            self.assertEqual(service.put(f"/v1/kv/{n}", b"x").status, 201)
-            time.sleep(0.01)
-        self.assertEqual(service.workers(), before)
-        service.stop()
-        self.assertIn("event=stopped", service.log())
+    def test_everybody_killed_at_once_is_started_again(self):
+        """As by pkill -9 librapi, or by one kill for each process."""
+        service = self.service(workers=4)
+        load = Load(service, "e").start()
+        for n in range(6):
+            time.sleep(random.uniform(0.1, 1.2))
+            victims = [pid for pid in librapi.processes_in(service.folder)
+                       if pid != service.lighttpd.pid]
+            self.assertGreater(len(victims), 4)
+            for pid in victims if n % 2 else reversed(victims):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            service.wait_ready()
+        load.stop()
+        load.verify(self)
+        self.restart_and_verify(service, load)
 
     def test_a_worker_that_is_stopped_does_not_stop_the_others(self):
         service = self.service(workers=3)

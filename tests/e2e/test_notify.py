@@ -41,9 +41,7 @@ class Notify(librapi.TestCase):
         environment["NOTIFY_SOCKET"] = self.manager.path
         environment.update(variables)
         process = subprocess.Popen(
-            librapi.DIES_WITH_US + [
-                librapi.PROGRAM, "serve",
-                "--listen=unix:" + os.path.join(self.folder, "s")],
+            librapi.DIES_WITH_US + [librapi.PROGRAM, "serve"],
             env=environment, stderr=subprocess.DEVNULL)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -52,7 +50,8 @@ class Notify(librapi.TestCase):
     def test_it_is_ready_when_it_serves_and_stops_when_told(self):
         process = self.start()
         self.manager.wait_for("READY=1")
-        self.assertTrue(os.path.exists(os.path.join(self.folder, "s")))
+        self.assertTrue(os.path.exists(
+            os.path.join(self.folder, "run", "librapi.sock")))
         process.terminate()
         self.manager.wait_for("STOPPING=1")
         self.assertEqual(process.wait(librapi.TIMEOUT), 0)

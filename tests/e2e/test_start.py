@@ -49,9 +49,6 @@ class Refusals(librapi.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn(b"server", done.stderr)
 
-    def test_without_a_socket_it_says_how_to_start(self):
-        self.refused(self.folder(), says=["make run", "--listen=unix:"])
-
     def test_a_data_folder_that_can_not_be_written_is_refused(self):
         folder = self.folder()
         data = os.path.join(folder, "data")

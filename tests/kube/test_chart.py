@@ -228,8 +228,7 @@ class Chart(librapi.TestCase):
         self.assertEqual(
             [doc["data"] for doc in self.all if doc["kind"] == "ConfigMap"
              and "LIBRAPI_WORKERS" in doc["data"]],
-            [{"LIBRAPI_LISTEN": "unix:/run/librapi/librapi.sock",
-              "LIGHTTPD_BIND": "0.0.0.0", "LIBRAPI_WORKERS": "4",
+            [{"LIGHTTPD_BIND": "0.0.0.0", "LIBRAPI_WORKERS": "4",
               "LIBRAPI_VALUE_MAX_BYTES": "10000000",
               "LIBRAPI_REQUIRE_CONDITIONS": "true",
               "LIBRAPI_LOG_LEVEL": "debug"}])

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
 A storm of SIGKILL: random sets of workers, housekeeper, watcher, transfers and
-supervisor die at random moments, often again before they have all come back,
-while clients write, export and watch through lighttpd (which starts another
-supervisor).
+supervisor, now and then all of them, die at random moments, often again before
+they have all come back, while clients write, export and watch through lighttpd
+(which starts another supervisor).
 
 Every write has a value that no other has.  The streams of two watchers, taken
 together as what happened, are then held against what the clients were told:
@@ -173,10 +173,12 @@ class Storm:
             supervisor = self.service.supervisor()
         except (OSError, ValueError):
             return              # between two supervisors
+        everybody = self.dice.random() < 0.05
+        count = len(there) if everybody else self.dice.randint(1, 4)
         self.dice.shuffle(there)
-        for role, pid in there[:self.dice.randint(1, 4)]:
+        for role, pid in there[:count]:
             self.strike(role, pid)
-        if self.dice.random() < 0.12:
+        if everybody or self.dice.random() < 0.08:
             self.strike("supervisor", supervisor)
 
     def run(self, kills, probe):

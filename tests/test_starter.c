@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "starter.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+static struct sockaddr_un address(const char *path)
+{
+	struct sockaddr_un out = { .sun_family = AF_UNIX };
+
+	snprintf(out.sun_path, sizeof(out.sun_path), "%s", path);
+	return out;
+}
+
+/* What lighttpd leaves on descriptor 0. */
+static int listening(const char *path)
+{
+	struct sockaddr_un at = address(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	CU_ASSERT_EQUAL_FATAL(listen(fd, 1), 0);
+	return fd;
+}
+
+static bool somebody_listens(const char *path)
+{
+	struct sockaddr_un at = address(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int failed = connect(fd, (struct sockaddr *)&at, sizeof(at));
+
+	close(fd);
+	return !failed;
+}
+
+/* Run in a process that has `fd` as descriptor 0; its exit status. */
+static int with_stdin(int fd, int (*run)(void))
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		dup2(fd, STDIN_FILENO);
+		close(fd);
+		_exit(run());
+	}
+	close(fd);
+	CU_ASSERT_EQUAL_FATAL(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+enum {
+	NO_PARENT = 1, /* bits of an exit status */
+	NO_NULL = 2,
+	NO_SESSION = 4,
+	STILL_LISTENS = 8,
+};
+
+static int attach(void)
+{
+	struct stat null;
+	struct stat now;
+	struct pollfd parent = { .fd = starter_attach(), .events = POLLIN };
+
+	stat("/dev/null", &null);
+	fstat(STDIN_FILENO, &now);
+	return (parent.fd < 0 || poll(&parent, 1, 0) ? NO_PARENT : 0) |
+	       (now.st_rdev != null.st_rdev ? NO_NULL : 0) |
+	       (getsid(0) != getpid() ? NO_SESSION : 0) |
+	       (somebody_listens(harness_path("start")) ? STILL_LISTENS : 0);
+}
+
+static void what_lighttpd_started_listens_nowhere_and_knows_its_parent(void)
+{
+	CU_ASSERT_EQUAL(with_stdin(listening(harness_path("start")), attach),
+			0);
+}
+
+static int attach_to_nothing(void)
+{
+	struct stat before;
+	struct stat now;
+	pid_t session = getsid(0);
+
+	fstat(STDIN_FILENO, &before);
+	if (starter_attach() != -1 || fstat(STDIN_FILENO, &now))
+		return 1;
+	return now.st_ino != before.st_ino || getsid(0) != session;
+}
+
+static void what_somebody_else_started_is_left_as_it_is(void)
+{
+	int pair[2];
+
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	CU_ASSERT_EQUAL(with_stdin(pair[0], attach_to_nothing), 0);
+	close(pair[1]);
+	CU_ASSERT_EQUAL(with_stdin(open("/dev/null", O_RDONLY | O_CLOEXEC),
+				   attach_to_nothing),
+			0);
+}
+
+static const struct harness_test tests[] = {
+	HARNESS_TEST(
+		what_lighttpd_started_listens_nowhere_and_knows_its_parent),
+	HARNESS_TEST(what_somebody_else_started_is_left_as_it_is),
+};
+
+int main(void)
+{
+	return harness_run("starter", tests, HARNESS_COUNT(tests));
+}

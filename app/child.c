@@ -9,11 +9,11 @@
 #include "child.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +39,34 @@ void child_block_signals(void)
 	/* Ignored, as a parent may have left it, children could not be reaped.
 	 */
 	signal(SIGCHLD, SIG_DFL);
+}
+
+void child_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, CHILD_DRAIN);
+	sigaddset(set, CHILD_YIELD);
+}
+
+int child_signal_fd(void)
+{
+	sigset_t set;
+	int fd;
+
+	child_signals(&set);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		log_errno("start-failed", "signalfd", errno);
+	return fd;
+}
+
+int child_read_signal(int signal_fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	return (int)info.ssi_signo;
 }
 
 long child_backoff_ms(unsigned deaths)

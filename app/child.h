@@ -7,6 +7,7 @@
 #ifndef CHILD_H
 #define CHILD_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -41,6 +42,15 @@ struct child {
 
 /* Block the signals that supervisor and children wait for. */
 void child_block_signals(void);
+
+/*
+ * What a child can be asked: as a set; as a descriptor to be polled, which is
+ * not blocking and the caller's to close (signalfd(2); -1: none, logged); and
+ * what has been asked there since, 0 for nothing.
+ */
+void child_signals(sigset_t *set);
+int child_signal_fd(void);
+int child_read_signal(int signal_fd);
 
 /*
  * Fork.  The child is killed with its parent, attaches to the store, plays

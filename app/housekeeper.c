@@ -20,9 +20,7 @@ static bool asked_to_leave(long ms)
 				    .tv_nsec = ms % 1000 * 1000000 };
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, CHILD_DRAIN);
-	sigaddset(&set, CHILD_YIELD);
+	child_signals(&set);
 	return sigtimedwait(&set, NULL, &timeout) > 0;
 }
 

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -233,12 +232,12 @@ static void accept_all(struct watcher *w)
 
 static void obey(struct watcher *w)
 {
-	struct signalfd_siginfo info;
+	int signal = child_read_signal(w->signal_fd);
 
-	if (read(w->signal_fd, &info, sizeof(info)) != sizeof(info))
+	if (!signal)
 		return;
 	w->leaving = true;
-	w->api.draining = info.ssi_signo == CHILD_DRAIN;
+	w->api.draining = signal == CHILD_DRAIN;
 }
 
 static void take_event(struct watcher *w, const struct epoll_event *event)
@@ -344,17 +343,13 @@ static void raise_limit(uint64_t watchers_max)
 static enum err open_events(struct watcher *w)
 {
 	enum err err;
-	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, CHILD_DRAIN);
-	sigaddset(&set, CHILD_YIELD);
-	w->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (w->signal_fd < 0 || w->epoll_fd < 0) {
-		log_errno("epoll-failed", "epoll_create1", errno);
+	w->signal_fd = child_signal_fd();
+	if (w->signal_fd < 0)
 		return ERR_SYSTEM;
-	}
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epoll_fd < 0)
+		return log_errno("start-failed", "epoll_create1", errno);
 	w->changes_fd = store_changes_fd(w->api.store, UINT64_MAX);
 	err = hear(w, EPOLL_CTL_ADD, &w->signal_fd);
 	return err ? err : hear(w, EPOLL_CTL_ADD, &w->listen_fd);

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -178,17 +177,19 @@ static void work_a_round(struct worker *w)
 static void wait_for_work(struct worker *w)
 {
 	struct epoll_event events[2];
-	struct signalfd_siginfo info;
 	int count = epoll_wait(w->epoll_fd, events, 2, LOOK_MS);
 
 	if (count == 0)
 		store_idle(w->api.store);
 	for (int i = 0; i < count; i++) {
-		if (events[i].data.fd != w->signal_fd ||
-		    read(w->signal_fd, &info, sizeof(info)) != sizeof(info))
+		int signal = events[i].data.fd == w->signal_fd
+				     ? child_read_signal(w->signal_fd)
+				     : 0;
+
+		if (!signal)
 			continue;
 		w->leaving = true;
-		w->api.draining = info.ssi_signo == CHILD_DRAIN;
+		w->api.draining = signal == CHILD_DRAIN;
 	}
 }
 
@@ -220,17 +221,13 @@ static enum err watch(const struct worker *w, int fd, uint32_t events)
 static enum err open_events(struct worker *w)
 {
 	enum err err;
-	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, CHILD_DRAIN);
-	sigaddset(&set, CHILD_YIELD);
-	w->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (w->signal_fd < 0 || w->epoll_fd < 0) {
-		log_errno("epoll-failed", "epoll_create1", errno);
+	w->signal_fd = child_signal_fd();
+	if (w->signal_fd < 0)
 		return ERR_SYSTEM;
-	}
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epoll_fd < 0)
+		return log_errno("start-failed", "epoll_create1", errno);
 	err = watch(w, w->signal_fd, EPOLLIN);
 	/* Of all workers that wait, one wakes up. */
 	for (size_t i = 0; !err && i < w->listen_count; i++)

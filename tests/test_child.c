@@ -52,9 +52,7 @@ static int wait_until_asked(const struct service *service)
 	int signal;
 
 	(void)service;
-	sigemptyset(&set);
-	sigaddset(&set, CHILD_DRAIN);
-	sigaddset(&set, CHILD_YIELD);
+	child_signals(&set);
 	sigwait(&set, &signal);
 	_exit(EXIT_SUCCESS);
 }

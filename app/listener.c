@@ -21,11 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/*
- * Requests that may wait for a worker, or net.core.somaxconn if that is less.
- * lighttpd tries more of them again at once, but has lost a body by then: the
- * worker answers 503 to these.
- */
+/* Requests that may wait for a worker, as in lighttpd/spawn.conf. */
 #define BACKLOG     10000
 #define UNIX_PREFIX "unix:"
 
@@ -118,19 +114,26 @@ static enum err bind_and_listen(int fd, const struct sockaddr_un *address)
 	return ERR_OK;
 }
 
-static enum err open_path(const char *path, int *fd)
+static enum err set_address(const char *path, struct sockaddr_un *address)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	enum err err;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(address->sun_path)) {
 		log_eventf(LOG_ERROR, "listen-failed",
 			   "%s is too long for a socket: at most %zu bytes",
-			   path, sizeof(address.sun_path) - 1);
+			   path, sizeof(address->sun_path) - 1);
 		return ERR_ACCESS;
 	}
-	memcpy(address.sun_path, path, strlen(path));
-	err = clear_path(&address);
+	memcpy(address->sun_path, path, strlen(path));
+	return ERR_OK;
+}
+
+static enum err open_path(const char *path, int *fd)
+{
+	struct sockaddr_un address;
+	enum err err = set_address(path, &address);
+
+	if (!err)
+		err = clear_path(&address);
 	if (err)
 		return err;
 	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -153,6 +156,49 @@ enum err listener_open(const char *listen, int *fd)
 	*fd = -1;
 	assert(!strncmp(listen, UNIX_PREFIX, prefix));
 	return open_path(listen + prefix, fd);
+}
+
+static bool lead_to_the_same(const char *a, const char *b)
+{
+	struct stat at_a;
+	struct stat at_b;
+
+	return !stat(a, &at_a) && !stat(b, &at_b) &&
+	       at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino;
+}
+
+/* Give the socket at `from` the name `to`, which is never missing meanwhile. */
+static enum err move_socket(const char *from, const char *to)
+{
+	char new[sizeof(struct sockaddr_un) + sizeof(".new")];
+
+	snprintf(new, sizeof(new), "%s.new", from);
+	unlink(new);
+	if (link(from, new) || rename(new, to) || unlink(from))
+		return log_errno("listen-failed", to, errno);
+	return ERR_OK;
+}
+
+enum err listener_take(int made, const char *listen, int *fd)
+{
+	const char *path = listen + strlen(UNIX_PREFIX);
+	struct sockaddr_un at = { 0 };
+	struct sockaddr_un address;
+	socklen_t size = sizeof(at) - 1;
+	enum err err = set_address(path, &address);
+
+	*fd = -1;
+	if (!err && getsockname(made, (struct sockaddr *)&at, &size))
+		err = log_errno("listen-failed", path, errno);
+	if (!err && !lead_to_the_same(path, at.sun_path))
+		err = clear_path(&address);
+	if (!err)
+		err = move_socket(at.sun_path, path);
+	if (err)
+		close(made);
+	else
+		*fd = made;
+	return err;
 }
 
 void listener_refuse(int fd)

@@ -22,6 +22,14 @@
 enum err listener_open(const char *listen, int *fd);
 
 /*
+ * The same with a listening socket that somebody else has made and that is at
+ * another path of the same folder: it is moved.  A symbolic link to it, which
+ * has let others connect so far, is replaced as well.  `made` is taken over,
+ * and closed on failure.
+ */
+enum err listener_take(int made, const char *listen, int *fd);
+
+/*
  * Let nobody connect any more, while who is pending can still be accepted;
  * when that is all, accept(2) says EINVAL.  Does nothing to a socket that is
  * not a unix one: it would lose who is pending.

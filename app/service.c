@@ -115,7 +115,7 @@ static const char *listen_at(const struct conf *conf, enum listen which,
 	return buf_string(hold);
 }
 
-enum err service_listen(struct service *service)
+enum err service_listen(struct service *service, int made)
 {
 	enum err err = ERR_OK;
 
@@ -123,9 +123,14 @@ enum err service_listen(struct service *service)
 		struct buf hold = BUF_EMPTY;
 		const char *at =
 			listen_at(service->conf, (enum listen)i, &hold);
+		int *fd = &service->listen_fds[i];
 
-		err = hold.err ? hold.err
-			       : listener_open(at, &service->listen_fds[i]);
+		if (hold.err)
+			err = hold.err;
+		else if (i == LISTEN_API && made >= 0)
+			err = listener_take(made, at, fd);
+		else
+			err = listener_open(at, fd);
 		buf_release(&hold);
 	}
 	return err;

@@ -41,10 +41,11 @@ bool service_is_one_process(const struct conf *conf);
 void service_log_setup(const struct conf *conf, const char *role);
 
 /*
- * Open the listening sockets.  ERR_ACCESS, ERR_OWNED, ERR_SYSTEM, as
- * listener_open(); what was opened is then still to be closed.
+ * Open the listening sockets; that of LISTEN_API may be there already, as
+ * listener_take() has it, or `made` is -1.  ERR_ACCESS, ERR_OWNED, ERR_SYSTEM,
+ * as listener_open(); what was opened is then still to be closed.
  */
-enum err service_listen(struct service *service);
+enum err service_listen(struct service *service, int made);
 
 /* Let nobody connect any more; who is pending can still be accepted. */
 void service_refuse(const struct service *service);

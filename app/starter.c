@@ -20,27 +20,31 @@ static bool is_started_by_lighttpd(void)
 	       listening;
 }
 
-static void let_go_of_socket(void)
+/* Leave /dev/null on descriptor 0, so that no connection ever gets it. */
+static int take_socket(void)
 {
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0) {
-		log_errno("start-failed", "/dev/null", errno);
-		close(STDIN_FILENO);
-	}
-	if (null > STDERR_FILENO)
+	if (fd < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK))
+		log_errno("start-failed", "descriptor 0", errno);
+	if (null >= 0)
 		close(null);
+	return fd;
 }
 
-int starter_attach(void)
+struct starter starter_attach(void)
 {
 	if (!is_started_by_lighttpd())
-		return -1;
-	let_go_of_socket();
+		return (struct starter){ -1, -1 };
 	/*
 	 * Out of the terminal's reach: lighttpd gets its Ctrl-C as well,
 	 * finishes its requests, and then stops us.
 	 */
 	setsid();
-	return pidfd_open(getppid(), 0);
+	return (struct starter){
+		.socket_fd = take_socket(),
+		.lighttpd_fd = pidfd_open(getppid(), 0),
+	};
 }

@@ -54,7 +54,7 @@ struct supervisor {
 	enum phase phase;
 	struct notify notify;
 	int signal_fd;
-	int lighttpd_fd;
+	struct starter starter;
 	int run_dir;
 	int64_t started_ms;
 };
@@ -156,15 +156,15 @@ static void wait_for_events(struct supervisor *s)
 {
 	struct pollfd events[] = {
 		{ .fd = s->signal_fd, .events = POLLIN },
-		{ .fd = s->lighttpd_fd, .events = POLLIN },
+		{ .fd = s->starter.lighttpd_fd, .events = POLLIN },
 	};
 
 	poll(events, 2, (int)wait_ms(s));
 	obey(s);
 	if (!events[1].revents)
 		return;
-	close(s->lighttpd_fd);
-	s->lighttpd_fd = -1;
+	close(s->starter.lighttpd_fd);
+	s->starter.lighttpd_fd = -1;
 	drain(s, "lighttpd is gone");
 }
 
@@ -290,7 +290,7 @@ static enum err open_service(struct supervisor *s)
 	if (!err)
 		err = make_folder("run-dir", s->conf.run_dir);
 	if (!err)
-		err = service_listen(&s->service);
+		err = service_listen(&s->service, s->starter.socket_fd);
 	if (!err)
 		err = store_open(&store_conf, &s->service.store);
 	if (!err)
@@ -314,8 +314,8 @@ static enum err close_service(struct supervisor *s)
 	file_close(&s->run_dir, s->conf.run_dir);
 	if (s->signal_fd >= 0)
 		close(s->signal_fd);
-	if (s->lighttpd_fd >= 0)
-		close(s->lighttpd_fd);
+	if (s->starter.lighttpd_fd >= 0)
+		close(s->starter.lighttpd_fd);
 	access_close(s->service.access);
 	metrics_close(s->service.metrics);
 	notify_release(&s->notify);
@@ -324,7 +324,7 @@ static enum err close_service(struct supervisor *s)
 	return err;
 }
 
-enum err supervisor_run(const struct conf *conf, int lighttpd_fd,
+enum err supervisor_run(const struct conf *conf, struct starter starter,
 			reload_fn *reload, void *arg)
 {
 	struct supervisor s = {
@@ -334,7 +334,7 @@ enum err supervisor_run(const struct conf *conf, int lighttpd_fd,
 		.reload_arg = arg,
 		.service = { .listen_fds = { -1, -1, -1 } },
 		.signal_fd = -1,
-		.lighttpd_fd = lighttpd_fd,
+		.starter = starter,
 		.run_dir = -1,
 		.started_ms = clock_monotonic_ms(),
 	};

@@ -14,17 +14,18 @@
 #define SUPERVISOR_H
 
 #include "base/conf.h"
+#include "starter.h"
 
 /* Read the settings again, from where they came at the start: conf_load(). */
 typedef enum err reload_fn(void *arg, struct conf *fresh, struct buf *message);
 
 /*
- * lighttpd_fd   readable when lighttpd is dead, which is as SIGTERM; or -1
+ * starter   lighttpd, if it has started us: that it is dead is as SIGTERM
  *
  * Serve until told to stop.  ERR_OK after a clean stop; whatever kept the
  * service from starting or the store from closing is logged where it was.
  */
-enum err supervisor_run(const struct conf *conf, int lighttpd_fd,
+enum err supervisor_run(const struct conf *conf, struct starter starter,
 			reload_fn *reload, void *arg);
 
 #endif

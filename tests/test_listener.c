@@ -137,6 +137,103 @@ static void a_path_has_107_bytes_at_most(void)
 	}
 }
 
+/* As lighttpd makes one: a socket at a path of its own. */
+static int made_at(const char *name)
+{
+	char listen[256];
+	int fd;
+
+	setting(listen, sizeof(listen), harness_path(name));
+	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &fd), ERR_OK);
+	return fd;
+}
+
+/* Take it to "s", where it is then and nowhere else. */
+static void take(int made)
+{
+	char listen[256];
+	struct stat st;
+	int fd;
+
+	setting(listen, sizeof(listen), harness_path("s"));
+	CU_ASSERT_EQUAL_FATAL(listener_take(made, listen, &fd), ERR_OK);
+	CU_ASSERT_EQUAL(fd, made);
+	CU_ASSERT_EQUAL(connect_to(harness_path("s")), 0);
+	CU_ASSERT_EQUAL(lstat(harness_path("s"), &st), 0);
+	CU_ASSERT(S_ISSOCK(st.st_mode));
+	CU_ASSERT_EQUAL(lstat(harness_path("made"), &st), -1);
+	CU_ASSERT_EQUAL(lstat(harness_path("made.new"), &st), -1);
+	listener_close(listen, &fd);
+	CU_ASSERT_EQUAL(lstat(harness_path("s"), &st), -1);
+}
+
+static void a_socket_that_was_made_elsewhere_is_moved(void)
+{
+	take(made_at("made"));
+}
+
+static void a_link_to_the_socket_is_replaced_by_it(void)
+{
+	int made = made_at("made");
+
+	CU_ASSERT_EQUAL(symlink("made", harness_path("s")), 0);
+	CU_ASSERT_EQUAL(connect_to(harness_path("s")), 0);
+	take(made);
+}
+
+static void a_move_that_was_cut_off_is_made_again(void)
+{
+	int made = made_at("made");
+
+	CU_ASSERT_EQUAL(link(harness_path("made"), harness_path("made.new")),
+			0);
+	take(made);
+}
+
+static void a_socket_is_moved_over_one_that_nobody_listens_on(void)
+{
+	close(made_at("s"));
+	take(made_at("made"));
+}
+
+/* Nobody has the socket then, and what is at the path is as it was. */
+static void take_in_vain(enum err expected)
+{
+	int made = made_at("made");
+	char listen[256];
+	struct stat before;
+	struct stat after;
+	int fd;
+
+	setting(listen, sizeof(listen), harness_path("s"));
+	CU_ASSERT_EQUAL(lstat(harness_path("s"), &before), 0);
+	CU_ASSERT_EQUAL(listener_take(made, listen, &fd), expected);
+	CU_ASSERT_EQUAL(fd, -1);
+	CU_ASSERT_EQUAL(connect_to(harness_path("made")), -1);
+	CU_ASSERT_EQUAL(lstat(harness_path("s"), &after), 0);
+	CU_ASSERT_EQUAL(before.st_ino, after.st_ino);
+}
+
+static void a_socket_is_not_moved_over_one_in_use(void)
+{
+	int used = made_at("s");
+
+	take_in_vain(ERR_OWNED);
+	CU_ASSERT_EQUAL(connect_to(harness_path("s")), 0);
+	close(used);
+}
+
+static void a_socket_is_not_moved_over_what_is_none(void)
+{
+	int fd = open(harness_path("s"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	take_in_vain(ERR_ACCESS);
+	close(fd);
+	CU_ASSERT_EQUAL(unlink(harness_path("s")), 0);
+	CU_ASSERT_EQUAL(symlink("/nowhere", harness_path("s")), 0);
+	take_in_vain(ERR_ACCESS);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_socket_is_made_that_others_can_connect_to),
 	HARNESS_TEST(the_umask_is_left_as_it_was),
@@ -145,6 +242,12 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_no_socket_is_left_alone),
 	HARNESS_TEST(a_folder_that_is_missing_is_no_access),
 	HARNESS_TEST(a_path_has_107_bytes_at_most),
+	HARNESS_TEST(a_socket_that_was_made_elsewhere_is_moved),
+	HARNESS_TEST(a_link_to_the_socket_is_replaced_by_it),
+	HARNESS_TEST(a_move_that_was_cut_off_is_made_again),
+	HARNESS_TEST(a_socket_is_moved_over_one_that_nobody_listens_on),
+	HARNESS_TEST(a_socket_is_not_moved_over_one_in_use),
+	HARNESS_TEST(a_socket_is_not_moved_over_what_is_none),
 };
 
 int main(void)

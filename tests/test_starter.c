@@ -13,33 +13,16 @@
 
 #include "harness.h"
 
-static struct sockaddr_un address(const char *path)
-{
-	struct sockaddr_un out = { .sun_family = AF_UNIX };
-
-	snprintf(out.sun_path, sizeof(out.sun_path), "%s", path);
-	return out;
-}
-
 /* What lighttpd leaves on descriptor 0. */
 static int listening(const char *path)
 {
-	struct sockaddr_un at = address(path);
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
 	CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	CU_ASSERT_EQUAL_FATAL(listen(fd, 1), 0);
 	return fd;
-}
-
-static bool somebody_listens(const char *path)
-{
-	struct sockaddr_un at = address(path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int failed = connect(fd, (struct sockaddr *)&at, sizeof(at));
-
-	close(fd);
-	return !failed;
 }
 
 /* Run in a process that has `fd` as descriptor 0; its exit status. */
@@ -58,28 +41,46 @@ static int with_stdin(int fd, int (*run)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-enum {
-	NO_PARENT = 1, /* bits of an exit status */
-	NO_NULL = 2,
-	NO_SESSION = 4,
-	STILL_LISTENS = 8,
+enum { /* bits of an exit status */
+       NO_PARENT = 1,
+       NO_SESSION = 2,
+       NO_NULL = 4,
+       NO_SOCKET = 8,
 };
+
+static bool is_listening(int fd)
+{
+	int listening = 0;
+	socklen_t size = sizeof(listening);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) &&
+	       listening;
+}
 
 static int attach(void)
 {
+	struct starter starter = starter_attach();
+	struct pollfd parent = { .fd = starter.lighttpd_fd, .events = POLLIN };
 	struct stat null;
 	struct stat now;
-	struct pollfd parent = { .fd = starter_attach(), .events = POLLIN };
 
 	stat("/dev/null", &null);
 	fstat(STDIN_FILENO, &now);
 	return (parent.fd < 0 || poll(&parent, 1, 0) ? NO_PARENT : 0) |
-	       (now.st_rdev != null.st_rdev ? NO_NULL : 0) |
 	       (getsid(0) != getpid() ? NO_SESSION : 0) |
-	       (somebody_listens(harness_path("start")) ? STILL_LISTENS : 0);
+	       (now.st_rdev != null.st_rdev ? NO_NULL : 0) |
+	       (starter.socket_fd <= STDERR_FILENO ||
+				is_listening(STDIN_FILENO) ||
+				!is_listening(starter.socket_fd) ||
+				!(fcntl(starter.socket_fd, F_GETFL) &
+				  O_NONBLOCK) ||
+				!(fcntl(starter.socket_fd, F_GETFD) &
+				  FD_CLOEXEC)
+			? NO_SOCKET
+			: 0);
 }
 
-static void what_lighttpd_started_listens_nowhere_and_knows_its_parent(void)
+static void what_lighttpd_started_gets_its_socket_and_knows_its_parent(void)
 {
 	CU_ASSERT_EQUAL(with_stdin(listening(harness_path("start")), attach),
 			0);
@@ -87,12 +88,15 @@ static void what_lighttpd_started_listens_nowhere_and_knows_its_parent(void)
 
 static int attach_to_nothing(void)
 {
+	pid_t session = getsid(0);
+	struct starter starter;
 	struct stat before;
 	struct stat now;
-	pid_t session = getsid(0);
 
 	fstat(STDIN_FILENO, &before);
-	if (starter_attach() != -1 || fstat(STDIN_FILENO, &now))
+	starter = starter_attach();
+	if (starter.socket_fd != -1 || starter.lighttpd_fd != -1 ||
+	    fstat(STDIN_FILENO, &now))
 		return 1;
 	return now.st_ino != before.st_ino || getsid(0) != session;
 }
@@ -111,7 +115,7 @@ static void what_somebody_else_started_is_left_as_it_is(void)
 
 static const struct harness_test tests[] = {
 	HARNESS_TEST(
-		what_lighttpd_started_listens_nowhere_and_knows_its_parent),
+		what_lighttpd_started_gets_its_socket_and_knows_its_parent),
 	HARNESS_TEST(what_somebody_else_started_is_left_as_it_is),
 };
 

@@ -62,7 +62,7 @@ static void start(struct fixture *f)
 	f->service = (struct service){ .conf = &f->conf };
 	CU_ASSERT_EQUAL_FATAL(store_open(&store_conf, &f->service.store),
 			      ERR_OK);
-	CU_ASSERT_EQUAL_FATAL(service_listen(&f->service), ERR_OK);
+	CU_ASSERT_EQUAL_FATAL(service_listen(&f->service, -1), ERR_OK);
 	f->pid = fork();
 	if (f->pid == 0)
 		_exit(watcher_run(&f->service));

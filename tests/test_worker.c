@@ -58,7 +58,7 @@ static void open_service(struct fixture *f)
 	f->conf.transfer_listen = f->listen[LISTEN_TRANSFER];
 	f->service = (struct service){ .conf = &f->conf };
 	CU_ASSERT_EQUAL_FATAL(store_open(&store_conf, &f->store), ERR_OK);
-	CU_ASSERT_EQUAL_FATAL(service_listen(&f->service), ERR_OK);
+	CU_ASSERT_EQUAL_FATAL(service_listen(&f->service, -1), ERR_OK);
 }
 
 static void start_worker(struct fixture *f)

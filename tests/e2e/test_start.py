@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What keeps the service from starting, and that it says so in a sentence."""
 
+import collections
 import ctypes
 import os
 import signal
@@ -117,6 +118,23 @@ class Refusals(librapi.TestCase):
         self.refused(folder, self.listen(folder), says=[path])
         with open(path, encoding="ascii") as f:
             self.assertEqual(f.read(), "precious")
+
+    def test_requests_that_are_too_early_wait(self):
+        service = self.service(start=False)
+        for _ in range(3):
+            service.start_lighttpd()
+            statuses = collections.Counter()
+            while not statuses:
+                try:
+                    for _ in range(20):
+                        statuses[service.get("/readyz").status] += 1
+                except ConnectionRefusedError:
+                    pass
+            self.assertEqual(statuses, {200: 20})
+            service.stop()
+            self.assertEqual(os.listdir(service.path("run")), [])
+            self.assertFalse(os.path.lexists(service.path("s")))
+            self.assertFalse(os.path.exists(service.path("start.sock-0")))
 
     def test_a_socket_that_is_left_over_is_replaced(self):
         service = self.service("connect")

@@ -203,12 +203,7 @@ enum err listener_take(int made, const char *listen, int *fd)
 
 void listener_refuse(int fd)
 {
-	int family = 0;
-	socklen_t size = sizeof(family);
-
-	if (!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) &&
-	    family == AF_UNIX)
-		shutdown(fd, SHUT_RD);
+	shutdown(fd, SHUT_RD);
 }
 
 void listener_close(const char *listen, int *fd)

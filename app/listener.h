@@ -31,8 +31,7 @@ enum err listener_take(int made, const char *listen, int *fd);
 
 /*
  * Let nobody connect any more, while who is pending can still be accepted;
- * when that is all, accept(2) says EINVAL.  Does nothing to a socket that is
- * not a unix one: it would lose who is pending.
+ * when that is all, accept(2) says EINVAL.
  */
 void listener_refuse(int fd);
 

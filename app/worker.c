@@ -195,7 +195,7 @@ static void wait_for_work(struct worker *w)
 
 /*
  * When the service ends, serve all who have connected before it refused to
- * be connected to; where it can't refuse, not for ever.
+ * be connected to, as far as the time goes.
  */
 static void work_last_rounds(struct worker *w)
 {

@@ -161,8 +161,8 @@ class Damaged(librapi.TestCase):
         """At a random place, or in the middle of a value that is there."""
         with open(path, "rb") as f:
             data = f.read().rstrip(b"\0")
-        kind = self.rng.choice((flip, zero))
         while True:
+            kind = self.rng.choice((flip, zero))
             at = self.rng.randrange(len(data))
             size = self.rng.choice((1, 1, 4, 64, MOST))
             if value:

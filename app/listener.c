@@ -201,16 +201,10 @@ enum err listener_take(int made, const char *listen, int *fd)
 	return err;
 }
 
-void listener_refuse(int fd)
+void listener_refuse(const char *listen, int fd)
 {
-	shutdown(fd, SHUT_RD);
-}
-
-void listener_close(const char *listen, int *fd)
-{
-	if (*fd < 0)
+	if (fd < 0)
 		return;
 	unlink(listen + strlen(UNIX_PREFIX));
-	close(*fd);
-	*fd = -1;
+	shutdown(fd, SHUT_RD);
 }

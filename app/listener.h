@@ -31,11 +31,10 @@ enum err listener_take(int made, const char *listen, int *fd);
 
 /*
  * Let nobody connect any more, while who is pending can still be accepted;
- * when that is all, accept(2) says EINVAL.
+ * when that is all, accept(2) says EAGAIN or EINVAL.  The path is removed, and
+ * from then on a successor's to use.  Does nothing with -1; to be called once,
+ * before fd is closed.
  */
-void listener_refuse(int fd);
-
-/* Close, and remove the path. */
-void listener_close(const char *listen, int *fd);
+void listener_refuse(const char *listen, int fd);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "listener.h"
 
@@ -138,18 +139,18 @@ enum err service_listen(struct service *service, int made)
 
 void service_refuse(const struct service *service)
 {
-	for (int i = 0; i < LISTEN_COUNT; i++)
-		listener_refuse(service->listen_fds[i]);
-}
-
-void service_close_listeners(struct service *service)
-{
 	for (int i = 0; i < LISTEN_COUNT; i++) {
 		struct buf hold = BUF_EMPTY;
 		const char *at =
 			listen_at(service->conf, (enum listen)i, &hold);
 
-		listener_close(at, &service->listen_fds[i]);
+		listener_refuse(at, service->listen_fds[i]);
 		buf_release(&hold);
 	}
+}
+
+void service_close_listeners(struct service *service)
+{
+	for (int i = 0; i < LISTEN_COUNT; i++)
+		file_close(&service->listen_fds[i], "listening socket");
 }

@@ -47,7 +47,10 @@ void service_log_setup(const struct conf *conf, const char *role);
  */
 enum err service_listen(struct service *service, int made);
 
-/* Let nobody connect any more; who is pending can still be accepted. */
+/*
+ * Let nobody connect any more; who is pending can still be accepted, and a
+ * successor can have the paths.  Once, before the sockets are closed.
+ */
 void service_refuse(const struct service *service);
 
 void service_close_listeners(struct service *service);

@@ -306,6 +306,8 @@ static enum err close_service(struct supervisor *s)
 {
 	enum err err = ERR_OK;
 
+	if (s->phase == SERVING)
+		service_refuse(&s->service);
 	service_close_listeners(&s->service);
 	if (s->service.store)
 		err = store_close(s->service.store);

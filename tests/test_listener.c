@@ -17,6 +17,12 @@ static void setting(char *out, size_t size, const char *path)
 	snprintf(out, size, "unix:%s", path);
 }
 
+static void leave(const char *listen, int fd)
+{
+	listener_refuse(listen, fd);
+	close(fd);
+}
+
 static int connect_to(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -44,8 +50,7 @@ static void a_socket_is_made_that_others_can_connect_to(void)
 	CU_ASSERT_EQUAL(stat(path, &st), 0);
 	CU_ASSERT_EQUAL(st.st_mode & 0777, 0660);
 	CU_ASSERT_EQUAL(connect_to(path), 0);
-	listener_close(listen, &fd);
-	CU_ASSERT_EQUAL(fd, -1);
+	leave(listen, fd);
 	CU_ASSERT_EQUAL(access(path, F_OK), -1);
 }
 
@@ -58,7 +63,7 @@ static void the_umask_is_left_as_it_was(void)
 	setting(listen, sizeof(listen), harness_path("s"));
 	CU_ASSERT_EQUAL(listener_open(listen, &fd), ERR_OK);
 	CU_ASSERT_EQUAL(umask(before), 027);
-	listener_close(listen, &fd);
+	leave(listen, fd);
 }
 
 static void a_socket_that_nobody_listens_on_is_replaced(void)
@@ -73,7 +78,7 @@ static void a_socket_that_nobody_listens_on_is_replaced(void)
 	close(first); /* as when the process is killed */
 	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &second), ERR_OK);
 	CU_ASSERT_EQUAL(connect_to(path), 0);
-	listener_close(listen, &second);
+	leave(listen, second);
 }
 
 static void a_socket_in_use_is_left_alone(void)
@@ -88,7 +93,7 @@ static void a_socket_in_use_is_left_alone(void)
 	CU_ASSERT_EQUAL(listener_open(listen, &second), ERR_OWNED);
 	CU_ASSERT_EQUAL(second, -1);
 	CU_ASSERT_EQUAL(connect_to(path), 0);
-	listener_close(listen, &first);
+	leave(listen, first);
 }
 
 static void what_is_no_socket_is_left_alone(void)
@@ -133,8 +138,42 @@ static void a_path_has_107_bytes_at_most(void)
 		setting(listen, sizeof(listen), harness_path(name));
 		CU_ASSERT_EQUAL(listener_open(listen, &fd),
 				size == 107 ? ERR_OK : ERR_ACCESS);
-		listener_close(listen, &fd);
+		leave(listen, fd);
 	}
+}
+
+static void a_successor_can_have_the_path_of_what_refuses(void)
+{
+	const char *path = harness_path("s");
+	char listen[256];
+	int first;
+	int second;
+
+	setting(listen, sizeof(listen), path);
+	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &first), ERR_OK);
+	CU_ASSERT_EQUAL(connect_to(path), 0);
+	listener_refuse(listen, first);
+	CU_ASSERT_EQUAL(connect_to(path), -1);
+	close(accept4(first, NULL, NULL, SOCK_CLOEXEC)); /* who was pending */
+	CU_ASSERT_EQUAL(accept4(first, NULL, NULL, SOCK_CLOEXEC), -1);
+	CU_ASSERT(errno == EAGAIN || errno == EINVAL);
+	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &second), ERR_OK);
+	close(first);
+	CU_ASSERT_EQUAL(connect_to(path), 0);
+	leave(listen, second);
+}
+
+static void refusing_what_was_never_opened_removes_nothing(void)
+{
+	const char *path = harness_path("s");
+	char listen[256];
+	int fd;
+
+	setting(listen, sizeof(listen), path);
+	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &fd), ERR_OK);
+	listener_refuse(listen, -1);
+	CU_ASSERT_EQUAL(connect_to(path), 0);
+	leave(listen, fd);
 }
 
 /* As lighttpd makes one: a socket at a path of its own. */
@@ -163,7 +202,7 @@ static void take(int made)
 	CU_ASSERT(S_ISSOCK(st.st_mode));
 	CU_ASSERT_EQUAL(lstat(harness_path("made"), &st), -1);
 	CU_ASSERT_EQUAL(lstat(harness_path("made.new"), &st), -1);
-	listener_close(listen, &fd);
+	leave(listen, fd);
 	CU_ASSERT_EQUAL(lstat(harness_path("s"), &st), -1);
 }
 
@@ -242,6 +281,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_no_socket_is_left_alone),
 	HARNESS_TEST(a_folder_that_is_missing_is_no_access),
 	HARNESS_TEST(a_path_has_107_bytes_at_most),
+	HARNESS_TEST(a_successor_can_have_the_path_of_what_refuses),
+	HARNESS_TEST(refusing_what_was_never_opened_removes_nothing),
 	HARNESS_TEST(a_socket_that_was_made_elsewhere_is_moved),
 	HARNESS_TEST(a_link_to_the_socket_is_replaced_by_it),
 	HARNESS_TEST(a_move_that_was_cut_off_is_made_again),

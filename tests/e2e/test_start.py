@@ -136,6 +136,23 @@ class Refusals(librapi.TestCase):
             self.assertFalse(os.path.lexists(service.path("s")))
             self.assertFalse(os.path.exists(service.path("start.sock-0")))
 
+    def test_who_ends_late_leaves_its_successor_the_sockets(self):
+        service = self.service(workers=2)
+        service.put("/v1/kv/a", b"1")
+        first, stopped = service.supervisor(), service.workers()[0]
+        os.kill(stopped, signal.SIGSTOP)        # so the first one takes longer
+        service.lighttpd.terminate()
+        service.lighttpd.wait(librapi.TIMEOUT)
+        service.start_lighttpd()
+        librapi.wait_until(service.listens, "the second one listens")
+        os.kill(stopped, signal.SIGCONT)
+        librapi.wait_until(lambda: not os.path.exists(f"/proc/{first}"),
+                           "the first one is gone")
+        service.wait_ready()
+        self.assertEqual(service.get("/v1/kv/a").body, b"1")
+        self.assertEqual(service.get("/v1/watch?wait=0").status, 200)
+        self.assertEqual(service.get("/v1/export").status, 200)
+
     def test_a_socket_that_is_left_over_is_replaced(self):
         service = self.service("connect")
         service.put("/v1/kv/a", b"1")

@@ -1,32 +1,34 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A skip list in an arena of shared memory; see memtable.h. */
+/* A skip list and a hash table in one arena; see memtable.h. */
 #include "store/gdbm/memtable.h"
 
 #include <string.h>
 
+#include "base/crc32c.h"
+
 #define ALIGN 8
 
-static size_t entry_size(unsigned height, size_t key_size)
-{
-	size_t size = sizeof(struct memtable_entry) +
-		      height * sizeof(uint32_t) + key_size;
+/* A chain for so many bytes: one for each or every other key of some bytes. */
+#define CHAIN_BYTES 128
 
+/* A key, with its links and the newest of its entries. */
+struct node {
+	uint32_t chain; /* the next one in its chain; 0 none */
+	_Atomic uint32_t newest;
+	uint16_t key_size;
+	uint8_t height;
+	_Atomic uint32_t next[]; /* on each level; then the key's bytes */
+};
+
+static size_t aligned(size_t size)
+{
 	return (size + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/* Offset 0 is the arena's own head, so it can stand for "none". */
-static const struct memtable_entry *entry_at(const struct memtable *memtable,
-					     uint32_t offset)
+static size_t node_size(unsigned height, size_t key_size)
 {
-	if (offset == 0)
-		return NULL;
-	return (const void *)((const char *)memtable + offset);
-}
-
-struct view memtable_key(const struct memtable_entry *entry)
-{
-	return (struct view){ (const char *)&entry->next[entry->height],
-			      entry->key_size };
+	return aligned(sizeof(struct node) + height * sizeof(uint32_t) +
+		       key_size);
 }
 
 static uint32_t load(const _Atomic uint32_t *link)
@@ -34,46 +36,72 @@ static uint32_t load(const _Atomic uint32_t *link)
 	return atomic_load_explicit(link, memory_order_acquire);
 }
 
-/* Whether the entry stands before (key, revision) in the order of the list. */
-static bool stands_before(const struct memtable_entry *entry, struct view key,
-			  uint64_t revision)
+static void store(_Atomic uint32_t *link, uint32_t offset)
 {
-	int order = view_compare(memtable_key(entry), key);
+	atomic_store_explicit(link, offset, memory_order_release);
+}
 
-	return order < 0 || (order == 0 && entry->revision > revision);
+/* Offset 0 is the arena's own head, so it can stand for "none". */
+static const void *at(const struct memtable *memtable, uint32_t offset)
+{
+	return offset ? (const char *)memtable + offset : NULL;
+}
+
+static uint32_t offset_of(const struct memtable *memtable, const void *p)
+{
+	return (uint32_t)((const char *)p - (const char *)memtable);
+}
+
+static const struct node *node_of(const struct memtable_entry *entry)
+{
+	return (const void *)((const char *)entry - entry->key_back);
+}
+
+static struct view node_key(const struct node *node)
+{
+	return (struct view){ (const char *)&node->next[node->height],
+			      node->key_size };
+}
+
+static const struct memtable_entry *newest_of(const struct memtable *memtable,
+					      const struct node *node)
+{
+	return node ? at(memtable, load(&node->newest)) : NULL;
 }
 
 /*
- * The links of entry, or of the list's head where entry is NULL.  Casting
- * const away here is what lets one walk serve readers and the writer.
+ * The links of node, or of the list's head where node is NULL.  Casting const
+ * away here is what lets one walk serve readers and the writer.
  */
 static _Atomic uint32_t *links_of(const struct memtable *memtable,
-				  const struct memtable_entry *entry)
+				  const struct node *node)
 {
-	if (entry)
-		return (_Atomic uint32_t *)entry->next;
+	if (node)
+		return (_Atomic uint32_t *)node->next;
 	return (_Atomic uint32_t *)memtable->head;
 }
 
 /*
- * The first entry not before (key, revision).  `path`, when given, gets for
- * each level the link that leads to it.
+ * The first node whose key is >= key, or > key with `past`.  `path`, when
+ * given, gets for each level the link that leads to it.
  */
-static const struct memtable_entry *
-walk(const struct memtable *memtable, struct view key, uint64_t revision,
-     _Atomic uint32_t *path[MEMTABLE_HEIGHT_MAX])
+static const struct node *walk(const struct memtable *memtable, struct view key,
+			       bool past,
+			       _Atomic uint32_t *path[MEMTABLE_HEIGHT_MAX])
 {
-	const struct memtable_entry *before = NULL;
-	const struct memtable_entry *next = NULL;
+	const int before_below = past ? 1 : 0;
+	const struct node *before = NULL;
+	const struct node *next = NULL;
 
 	for (int level = MEMTABLE_HEIGHT_MAX - 1; level >= 0; level--) {
 		_Atomic uint32_t *link = &links_of(memtable, before)[level];
 
-		next = entry_at(memtable, load(link));
-		while (next && stands_before(next, key, revision)) {
+		next = at(memtable, load(link));
+		while (next &&
+		       view_compare(node_key(next), key) < before_below) {
 			before = next;
 			link = &links_of(memtable, before)[level];
-			next = entry_at(memtable, load(link));
+			next = at(memtable, load(link));
 		}
 		if (path)
 			path[level] = link;
@@ -81,7 +109,51 @@ walk(const struct memtable *memtable, struct view key, uint64_t revision,
 	return next;
 }
 
-/* One in four entries reaches the next level; mixed from where it stands. */
+static _Atomic uint32_t *chain_of(const struct memtable *memtable,
+				  struct view key)
+{
+	uint32_t hash = crc32c(0, key.data, key.size);
+	_Atomic uint32_t *chains =
+		(void *)((char *)(uintptr_t)memtable + memtable->size);
+
+	return &chains[hash & (memtable->chains - 1)];
+}
+
+/* The key's node, when the chain has it; *full: else the list may have it. */
+static const struct node *chain_find(const struct memtable *memtable,
+				     const _Atomic uint32_t *chain,
+				     struct view key, bool *full)
+{
+	const struct node *node = at(memtable, load(chain));
+	unsigned length = 0;
+
+	while (node && !view_equal(node_key(node), key)) {
+		length++;
+		node = at(memtable, node->chain);
+	}
+	*full = length == MEMTABLE_CHAIN_MAX;
+	return node;
+}
+
+static void chain_add(struct memtable *memtable, _Atomic uint32_t *chain,
+		      struct node *node)
+{
+	node->chain = load(chain);
+	store(chain, offset_of(memtable, node));
+}
+
+/* The node among those of the list, and the path to where it is or would be. */
+static struct node *list_find(struct memtable *memtable, struct view key,
+			      _Atomic uint32_t *path[MEMTABLE_HEIGHT_MAX])
+{
+	const struct node *node = walk(memtable, key, false, path);
+
+	if (node && view_equal(node_key(node), key))
+		return (struct node *)(uintptr_t)node;
+	return NULL;
+}
+
+/* One in four nodes reaches the next level; mixed from where it stands. */
 static unsigned choose_height(uint64_t offset, uint64_t revision)
 {
 	uint64_t bits = (offset ^ revision << 20) * 0x9e3779b97f4a7c15U;
@@ -98,76 +170,167 @@ static unsigned choose_height(uint64_t offset, uint64_t revision)
 struct memtable *memtable_init(void *arena, size_t size)
 {
 	struct memtable *memtable = arena;
+	uint64_t chains = 1;
 
-	memtable->size = size;
+	while (chains * 2 * CHAIN_BYTES <= size)
+		chains *= 2;
+	memtable->size = (size - chains * sizeof(uint32_t)) / ALIGN * ALIGN;
+	memtable->chains = chains;
 	atomic_store(&memtable->used, sizeof(*memtable));
-	atomic_store(&memtable->entries, 0);
-	for (int level = 0; level < MEMTABLE_HEIGHT_MAX; level++)
-		atomic_store(&memtable->head[level], 0);
 	return memtable;
+}
+
+void memtable_clear(struct memtable *memtable)
+{
+	memset((char *)memtable + memtable->size, 0,
+	       memtable->chains * sizeof(uint32_t));
+	memset(memtable, 0, atomic_load(&memtable->used));
 }
 
 bool memtable_has_room(const struct memtable *memtable, size_t entries,
 		       size_t key_bytes)
 {
 	uint64_t used = atomic_load(&memtable->used);
-	size_t most = entries * (entry_size(MEMTABLE_HEIGHT_MAX, 0) + ALIGN) +
-		      key_bytes;
+	size_t each = node_size(MEMTABLE_HEIGHT_MAX, 0) + ALIGN +
+		      sizeof(struct memtable_entry);
 
-	return most <= memtable->size - used;
+	return entries * each + key_bytes <= memtable->size - used;
+}
+
+/* Memory that nobody else has; NULL when there is none. */
+static void *take(struct memtable *memtable, size_t size)
+{
+	uint64_t used = atomic_load(&memtable->used);
+
+	if (size > memtable->size - used)
+		return NULL;
+	atomic_store(&memtable->used, used + size);
+	return (char *)memtable + used;
+}
+
+static void fill(struct memtable_entry *copy,
+		 const struct memtable_entry *entry, const struct node *node,
+		 uint32_t older)
+{
+	*copy = *entry;
+	copy->key_back = (uint32_t)((char *)copy - (const char *)node);
+	atomic_init(&copy->older, older);
+}
+
+/* To a key that is there. */
+static enum err add_entry(struct memtable *memtable, struct node *node,
+			  const struct memtable_entry *entry)
+{
+	_Atomic uint32_t *link = &node->newest;
+	const struct memtable_entry *next = at(memtable, load(link));
+	struct memtable_entry *copy;
+
+	while (next && next->revision > entry->revision) {
+		link = (_Atomic uint32_t *)&next->older;
+		next = at(memtable, load(link));
+	}
+	if (next && next->revision == entry->revision)
+		return ERR_OK;
+	copy = take(memtable, sizeof(*copy));
+	if (!copy)
+		return ERR_FULL;
+	fill(copy, entry, node, load(link));
+	store(link, offset_of(memtable, copy));
+	atomic_fetch_add(&memtable->entries, 1);
+	return ERR_OK;
+}
+
+/* A key with its first entry, at the end of the path. */
+static struct node *add_node(struct memtable *memtable, struct view key,
+			     const struct memtable_entry *entry,
+			     _Atomic uint32_t *path[MEMTABLE_HEIGHT_MAX])
+{
+	unsigned height =
+		choose_height(atomic_load(&memtable->used), entry->revision);
+	size_t size = node_size(height, key.size);
+	struct memtable_entry *copy;
+	struct node *node = take(memtable, size + sizeof(*copy));
+
+	if (!node)
+		return NULL;
+	copy = (void *)((char *)node + size);
+	fill(copy, entry, node, 0);
+	atomic_init(&node->newest, offset_of(memtable, copy));
+	node->key_size = (uint16_t)key.size;
+	node->height = (uint8_t)height;
+	memcpy(&node->next[height], key.data, key.size);
+	for (unsigned level = 0; level < height; level++) {
+		atomic_init(&node->next[level], load(path[level]));
+		store(path[level], offset_of(memtable, node));
+	}
+	atomic_fetch_add(&memtable->entries, 1);
+	return node;
 }
 
 enum err memtable_add(struct memtable *memtable, struct view key,
 		      const struct memtable_entry *entry)
 {
+	_Atomic uint32_t *chain = chain_of(memtable, key);
 	_Atomic uint32_t *path[MEMTABLE_HEIGHT_MAX];
-	const struct memtable_entry *there =
-		walk(memtable, key, entry->revision, path);
-	uint64_t used = atomic_load(&memtable->used);
-	unsigned height = choose_height(used, entry->revision);
-	size_t size = entry_size(height, key.size);
-	struct memtable_entry *copy = (void *)((char *)memtable + used);
+	bool full;
+	struct node *node = (struct node *)(uintptr_t)chain_find(
+		memtable, chain, key, &full);
+	bool is_new = false;
 
-	if (there && there->revision == entry->revision &&
-	    view_equal(memtable_key(there), key))
-		return ERR_OK;
-	if (size > memtable->size - used)
-		return ERR_FULL;
-	atomic_store(&memtable->used, used + size);
-	*copy = *entry;
-	copy->key_size = (uint16_t)key.size;
-	copy->height = (uint8_t)height;
-	memcpy(&copy->next[height], key.data, key.size);
-	for (unsigned level = 0; level < height; level++) {
-		atomic_store_explicit(&copy->next[level], load(path[level]),
-				      memory_order_relaxed);
-		atomic_store_explicit(path[level], (uint32_t)used,
-				      memory_order_release);
+	if (node)
+		return add_entry(memtable, node, entry);
+	node = list_find(memtable, key, path);
+	if (!node) {
+		node = add_node(memtable, key, entry, path);
+		is_new = true;
 	}
-	atomic_fetch_add(&memtable->entries, 1);
-	return ERR_OK;
+	if (!node)
+		return ERR_FULL;
+	if (!full)
+		chain_add(memtable, chain, node);
+	return is_new ? ERR_OK : add_entry(memtable, node, entry);
 }
 
 const struct memtable_entry *memtable_find(const struct memtable *memtable,
 					   struct view key, uint64_t revision)
 {
-	const struct memtable_entry *entry =
-		walk(memtable, key, revision, NULL);
+	bool full;
+	const struct node *node =
+		chain_find(memtable, chain_of(memtable, key), key, &full);
 
-	if (entry && view_equal(memtable_key(entry), key))
-		return entry;
-	return NULL;
+	if (!node && full) {
+		node = walk(memtable, key, false, NULL);
+		if (node && !view_equal(node_key(node), key))
+			node = NULL;
+	}
+	return memtable_not_newer(memtable, newest_of(memtable, node),
+				  revision);
 }
 
 const struct memtable_entry *memtable_seek(const struct memtable *memtable,
 					   struct view key, bool past)
 {
-	/* No entry has revision 0, so it stands after all of a key's. */
-	return walk(memtable, key, past ? 0 : UINT64_MAX, NULL);
+	return newest_of(memtable, walk(memtable, key, past, NULL));
 }
 
 const struct memtable_entry *memtable_next(const struct memtable *memtable,
 					   const struct memtable_entry *entry)
 {
-	return entry_at(memtable, load(&entry->next[0]));
+	const struct node *node = node_of(entry);
+
+	return newest_of(memtable, at(memtable, load(&node->next[0])));
+}
+
+const struct memtable_entry *
+memtable_not_newer(const struct memtable *memtable,
+		   const struct memtable_entry *entry, uint64_t revision)
+{
+	while (entry && entry->revision > revision)
+		entry = at(memtable, load(&entry->older));
+	return entry;
+}
+
+struct view memtable_key(const struct memtable_entry *entry)
+{
+	return node_key(node_of(entry));
 }

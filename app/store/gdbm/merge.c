@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Several skip lists merged, the newest segment first; see merge.h. */
+/* Several memtables merged, the newest segment first; see merge.h. */
 #include "store/gdbm/merge.h"
 
-/* From `entry` on, the first that the revision allows. */
+/* From the key of `newest` on, the first entry that the revision allows. */
 static const struct memtable_entry *allowed(const struct merge *merge,
 					    const struct memtable *memtable,
-					    const struct memtable_entry *entry)
+					    const struct memtable_entry *newest)
 {
-	while (entry && entry->revision > merge->revision)
-		entry = memtable_next(memtable, entry);
-	return entry;
+	for (; newest; newest = memtable_next(memtable, newest)) {
+		const struct memtable_entry *entry =
+			memtable_not_newer(memtable, newest, merge->revision);
+
+		if (entry)
+			return entry;
+	}
+	return NULL;
 }
 
-/* Go past all entries of the key that stands first. */
 static void source_advance(const struct merge *merge,
 			   struct merge_source *source)
 {
-	const struct memtable_entry *entry = source->at;
-	struct view key = memtable_key(entry);
-
-	do
-		entry = memtable_next(source->memtable, entry);
-	while (entry && view_equal(memtable_key(entry), key));
-	source->at = allowed(merge, source->memtable, entry);
+	source->at = allowed(merge, source->memtable,
+			     memtable_next(source->memtable, source->at));
 }
 
 void merge_init(struct merge *merge, struct shared *shared, uint64_t first,

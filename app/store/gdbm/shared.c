@@ -102,9 +102,12 @@ void shared_note_expiry(struct segment *segment, int64_t expires_ms)
 
 void shared_segment_drop(struct shared *shared, uint64_t number)
 {
-	/* Without MADV_REMOVE the pages stay until they are used again. */
-	if (madvise(arena_of(shared, number), shared->arena_size, MADV_REMOVE))
-		log_errno("madvise-failed", "memtable", errno);
+	void *arena = arena_of(shared, number);
+
+	if (!madvise(arena, shared->arena_size, MADV_REMOVE))
+		return;
+	log_errno("madvise-failed", "memtable", errno);
+	memtable_clear(arena);
 }
 
 bool shared_unpinned_before(struct shared *shared, uint64_t version)

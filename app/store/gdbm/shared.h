@@ -103,7 +103,10 @@ void shared_free(struct shared *shared);
 struct segment *shared_segment(struct shared *shared, uint64_t number);
 struct memtable *shared_memtable(struct shared *shared, uint64_t number);
 
-/* Take the place of a segment that is not live yet: all is empty. */
+/*
+ * Take the place of a segment that is not live yet and was never live, or has
+ * been dropped: all is empty.
+ */
 void shared_segment_init(struct shared *shared,
 			 const struct journal_head *head);
 

@@ -99,7 +99,7 @@ static enum err take_tables(struct snapshot *s, const struct manifest *now,
 	return err;
 }
 
-/* Entries may be higher here than there, so twice the room. */
+/* Keys may be on more levels here than there, so twice the room. */
 static size_t arena_size(struct gdbm_store *from)
 {
 	size_t size = ARENA_LEAST;
@@ -115,7 +115,7 @@ static size_t arena_size(struct gdbm_store *from)
 	return size < ARENA_MOST ? size : ARENA_MOST;
 }
 
-/* The entries of one segment; its file, when there are any. */
+/* What one segment shows at the revision; its file, when that is anything. */
 static enum err take_segment(struct snapshot *s, struct gdbm_store *from,
 			     uint64_t number, struct view prefix,
 			     uint64_t revision)
@@ -130,10 +130,13 @@ static enum err take_segment(struct snapshot *s, struct gdbm_store *from,
 	shared_segment_init(s->g.shared,
 			    &shared_segment(from->shared, number)->head);
 	for (; !err && entry; entry = memtable_next(source, entry)) {
+		const struct memtable_entry *shown =
+			memtable_not_newer(source, entry, revision);
+
 		if (!view_starts_with(memtable_key(entry), prefix))
 			break;
-		if (entry->revision <= revision)
-			err = memtable_add(copy, memtable_key(entry), entry);
+		if (shown)
+			err = memtable_add(copy, memtable_key(shown), shown);
 	}
 	if (err || atomic_load(&copy->entries) == 0)
 		return err;

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The skip list of one journal segment. */
+/* The index of one journal segment. */
 #include "store/gdbm/memtable.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc32c.h"
 #include "harness.h"
 
 #define ARENA_SIZE (64 * 1024)
+#define ALIKE      (3 * MEMTABLE_CHAIN_MAX) /* keys of one chain */
 
 static struct memtable *new_memtable(void)
 {
 	void *arena = aligned_alloc(8, ARENA_SIZE);
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(arena);
-	memset(arena, 0xff, ARENA_SIZE); /* what a former segment left */
+	memset(arena, 0, ARENA_SIZE);
 	return memtable_init(arena, ARENA_SIZE);
 }
 
@@ -52,10 +54,10 @@ static void a_reader_sees_the_newest_up_to_its_revision(void)
 	free(memtable);
 }
 
-static void a_walk_is_in_bytewise_order_and_newest_first(void)
+static void a_walk_has_each_key_once_in_bytewise_order(void)
 {
-	static const char *const order[] = { "a", "a", "a\x01", "b", "\xff" };
-	static const uint64_t revisions[] = { 4, 2, 5, 1, 3 };
+	static const char *const order[] = { "a", "a\x01", "b", "\xff" };
+	static const uint64_t revisions[] = { 4, 5, 1, 3 };
 	struct memtable *memtable = new_memtable();
 	const struct memtable_entry *entry;
 	size_t i = 0;
@@ -67,14 +69,33 @@ static void a_walk_is_in_bytewise_order_and_newest_first(void)
 	add(memtable, "a\x01", 5);
 	for (entry = memtable_seek(memtable, (struct view){ 0 }, false); entry;
 	     entry = memtable_next(memtable, entry), i++) {
-		CU_ASSERT_FATAL(i < 5);
+		CU_ASSERT_FATAL(i < 4);
 		CU_ASSERT(view_equal_string(memtable_key(entry), order[i]));
 		CU_ASSERT_EQUAL(entry->revision, revisions[i]);
 	}
-	CU_ASSERT_EQUAL(i, 5);
+	CU_ASSERT_EQUAL(i, 4);
 	entry = memtable_seek(memtable, view_of("a"), true);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
 	CU_ASSERT(view_equal_string(memtable_key(entry), "a\x01"));
+	CU_ASSERT_PTR_NULL(memtable_seek(memtable, view_of("\xff"), true));
+	entry = memtable_seek(memtable, view_of("a"), false);
+	entry = memtable_not_newer(memtable, entry, 3);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+	CU_ASSERT_EQUAL(entry->revision, 2);
+	CU_ASSERT_PTR_NULL(memtable_not_newer(memtable, entry, 1));
+	free(memtable);
+}
+
+static void the_order_in_which_entries_come_is_of_no_matter(void)
+{
+	static const uint64_t revisions[] = { 5, 9, 1, 7, 3 };
+	struct memtable *memtable = new_memtable();
+
+	for (size_t i = 0; i < 5; i++)
+		CU_ASSERT_EQUAL(add(memtable, "a", revisions[i]), ERR_OK);
+	for (uint64_t at = 1; at <= 10; at++)
+		CU_ASSERT_EQUAL(found(memtable, "a", at),
+				at < 10 ? (at - 1) / 2 * 2 + 1 : 9);
 	free(memtable);
 }
 
@@ -88,6 +109,101 @@ static void adding_again_changes_nothing(void)
 	CU_ASSERT_EQUAL(add(memtable, "a", 1), ERR_OK);
 	CU_ASSERT_EQUAL(memtable->used, used);
 	CU_ASSERT_EQUAL(memtable->entries, 1);
+	free(memtable);
+}
+
+static _Atomic uint32_t *chains_of(struct memtable *memtable)
+{
+	return (void *)((char *)memtable + memtable->size);
+}
+
+/* What a writer leaves that dies before it comes to the hash table. */
+static void forget_chains(struct memtable *memtable)
+{
+	for (uint64_t i = 0; i < memtable->chains; i++)
+		atomic_store(&chains_of(memtable)[i], 0);
+}
+
+static void what_a_dead_writer_did_not_link_is_linked_by_adding_it_again(void)
+{
+	struct memtable *memtable = new_memtable();
+	uint64_t used;
+
+	add(memtable, "a", 1);
+	add(memtable, "b", 2);
+	used = memtable->used;
+	forget_chains(memtable);
+	CU_ASSERT_EQUAL(found(memtable, "b", UINT64_MAX), 0);
+	CU_ASSERT_EQUAL(add(memtable, "b", 2), ERR_OK);
+	CU_ASSERT_EQUAL(found(memtable, "b", UINT64_MAX), 2);
+	CU_ASSERT_EQUAL(add(memtable, "a", 3), ERR_OK);
+	CU_ASSERT_EQUAL(found(memtable, "a", UINT64_MAX), 3);
+	CU_ASSERT_EQUAL(found(memtable, "a", 2), 1);
+	CU_ASSERT(memtable->used > used);
+	CU_ASSERT_EQUAL(memtable->entries, 3);
+	free(memtable);
+}
+
+/* Keys whose hashes say the same. */
+static void make_alike(const struct memtable *memtable,
+		       char keys[ALIKE + 1][16])
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i <= ALIKE; n++) {
+		uint32_t hash;
+
+		snprintf(keys[i], sizeof(keys[i]), "%llu",
+			 (unsigned long long)n * 7919 % 1000003);
+		hash = crc32c(0, keys[i], strlen(keys[i]));
+		i += (hash & (memtable->chains - 1)) == 0;
+	}
+}
+
+static void keys_made_to_collide_are_found_in_chains_of_bounded_length(void)
+{
+	struct memtable *memtable = new_memtable();
+	char keys[ALIKE + 1][16];
+
+	make_alike(memtable, keys);
+	for (uint64_t i = 0; i < ALIKE; i++)
+		CU_ASSERT_EQUAL(add(memtable, keys[i], i + 1), ERR_OK);
+	for (uint64_t i = 0; i < ALIKE; i++)
+		CU_ASSERT_EQUAL(add(memtable, keys[i], i + 101), ERR_OK);
+	CU_ASSERT_EQUAL(memtable->entries, 2 * ALIKE);
+	for (uint64_t i = 0; i < ALIKE; i++) {
+		CU_ASSERT_EQUAL(found(memtable, keys[i], 100), i + 1);
+		CU_ASSERT_EQUAL(found(memtable, keys[i], UINT64_MAX), i + 101);
+	}
+	CU_ASSERT_EQUAL(found(memtable, keys[ALIKE], UINT64_MAX), 0);
+
+	/* Of a full chain, nobody knows where a key that it lacks should be. */
+	atomic_store(&chains_of(memtable)[0], 0);
+	for (uint64_t i = 0; i < ALIKE; i++)
+		CU_ASSERT_EQUAL(add(memtable, keys[i], i + 201), ERR_OK);
+	for (uint64_t i = 0; i < ALIKE; i++)
+		CU_ASSERT_EQUAL(found(memtable, keys[i], UINT64_MAX), i + 201);
+	free(memtable);
+}
+
+static void a_cleared_arena_is_as_new(void)
+{
+	static const char zero[ARENA_SIZE];
+	struct memtable *memtable = new_memtable();
+
+	for (uint64_t n = 1; n <= 500; n++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "%llu", (unsigned long long)n);
+		CU_ASSERT_EQUAL(add(memtable, key, n), ERR_OK);
+	}
+	memtable_clear(memtable);
+	CU_ASSERT(!memcmp(memtable, zero, ARENA_SIZE));
+	memtable = memtable_init(memtable, ARENA_SIZE);
+	CU_ASSERT_EQUAL(found(memtable, "1", UINT64_MAX), 0);
+	CU_ASSERT_PTR_NULL(memtable_seek(memtable, view_of(""), false));
+	CU_ASSERT_EQUAL(add(memtable, "1", 1), ERR_OK);
+	CU_ASSERT_EQUAL(found(memtable, "1", UINT64_MAX), 1);
 	free(memtable);
 }
 
@@ -139,8 +255,14 @@ static void keys_of_1024_bytes_stay_apart(void)
 
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_reader_sees_the_newest_up_to_its_revision),
-	HARNESS_TEST(a_walk_is_in_bytewise_order_and_newest_first),
+	HARNESS_TEST(a_walk_has_each_key_once_in_bytewise_order),
+	HARNESS_TEST(the_order_in_which_entries_come_is_of_no_matter),
 	HARNESS_TEST(adding_again_changes_nothing),
+	HARNESS_TEST(
+		what_a_dead_writer_did_not_link_is_linked_by_adding_it_again),
+	HARNESS_TEST(
+		keys_made_to_collide_are_found_in_chains_of_bounded_length),
+	HARNESS_TEST(a_cleared_arena_is_as_new),
 	HARNESS_TEST(what_has_room_never_fails_and_a_full_one_says_so),
 	HARNESS_TEST(keys_of_1024_bytes_stay_apart),
 };

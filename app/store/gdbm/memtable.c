@@ -119,27 +119,37 @@ static _Atomic uint32_t *chain_of(const struct memtable *memtable,
 	return &chains[hash & (memtable->chains - 1)];
 }
 
-/* The key's node, when the chain has it; *full: else the list may have it. */
-static const struct node *chain_find(const struct memtable *memtable,
-				     const _Atomic uint32_t *chain,
-				     struct view key, bool *full)
+/*
+ * Places are multiples of 8, so the head of a chain has room for its length
+ * beside the first node's.
+ */
+static unsigned chain_length(uint32_t head)
 {
-	const struct node *node = at(memtable, load(chain));
-	unsigned length = 0;
+	return head % ALIGN;
+}
 
-	while (node && !view_equal(node_key(node), key)) {
-		length++;
+/* The key's node, when the chain has it. */
+static const struct node *chain_find(const struct memtable *memtable,
+				     uint32_t head, struct view key)
+{
+	const struct node *node = at(memtable, head - chain_length(head));
+
+	while (node && !view_equal(node_key(node), key))
 		node = at(memtable, node->chain);
-	}
-	*full = length == MEMTABLE_CHAIN_MAX;
 	return node;
 }
 
+/* What a full chain has no room for is in the list only. */
 static void chain_add(struct memtable *memtable, _Atomic uint32_t *chain,
 		      struct node *node)
 {
-	node->chain = load(chain);
-	store(chain, offset_of(memtable, node));
+	uint32_t head = load(chain);
+	unsigned length = chain_length(head);
+
+	if (length == MEMTABLE_CHAIN_MAX)
+		return;
+	node->chain = head - length;
+	store(chain, offset_of(memtable, node) + length + 1);
 }
 
 /* The node among those of the list, and the path to where it is or would be. */
@@ -151,6 +161,42 @@ static struct node *list_find(struct memtable *memtable, struct view key,
 	if (node && view_equal(node_key(node), key))
 		return (struct node *)(uintptr_t)node;
 	return NULL;
+}
+
+/* The same path when the key's place is right behind the last key's. */
+static bool follows_last(struct memtable *memtable, struct view key,
+			 _Atomic uint32_t *path[MEMTABLE_HEIGHT_MAX])
+{
+	const struct node *last = at(memtable, load(&memtable->last));
+	const struct node *next;
+
+	if (!last || view_compare(node_key(last), key) >= 0)
+		return false;
+	next = at(memtable, load(&last->next[0]));
+	if (next && view_compare(node_key(next), key) <= 0)
+		return false;
+	for (int level = 0; level < MEMTABLE_HEIGHT_MAX; level++)
+		path[level] = (void *)((char *)memtable +
+				       load(&memtable->path[level]));
+	return true;
+}
+
+/* Who dies between the two leaves no last one. */
+static void forget_last(struct memtable *memtable)
+{
+	store(&memtable->last, 0);
+}
+
+static void note_last(struct memtable *memtable, struct node *node,
+		      _Atomic uint32_t *path[MEMTABLE_HEIGHT_MAX])
+{
+	for (unsigned level = 0; level < MEMTABLE_HEIGHT_MAX; level++) {
+		const _Atomic uint32_t *link =
+			level < node->height ? &node->next[level] : path[level];
+
+		store(&memtable->path[level], offset_of(memtable, link));
+	}
+	store(&memtable->last, offset_of(memtable, node));
 }
 
 /* One in four nodes reaches the next level; mixed from where it stands. */
@@ -259,46 +305,59 @@ static struct node *add_node(struct memtable *memtable, struct view key,
 	node->key_size = (uint16_t)key.size;
 	node->height = (uint8_t)height;
 	memcpy(&node->next[height], key.data, key.size);
+	forget_last(memtable);
 	for (unsigned level = 0; level < height; level++) {
 		atomic_init(&node->next[level], load(path[level]));
 		store(path[level], offset_of(memtable, node));
 	}
+	note_last(memtable, node, path);
 	atomic_fetch_add(&memtable->entries, 1);
 	return node;
+}
+
+/* The node of a key that is there, or else the path to where it would be. */
+static struct node *find_or_path(struct memtable *memtable,
+				 _Atomic uint32_t *chain, struct view key,
+				 _Atomic uint32_t *path[MEMTABLE_HEIGHT_MAX])
+{
+	const struct node *node;
+	struct node *listed;
+
+	if (follows_last(memtable, key, path))
+		return NULL;
+	node = chain_find(memtable, load(chain), key);
+	if (node)
+		return (struct node *)(uintptr_t)node;
+	listed = list_find(memtable, key, path);
+	/* Whoever added it died before it was in its chain, or that is full. */
+	if (listed)
+		chain_add(memtable, chain, listed);
+	return listed;
 }
 
 enum err memtable_add(struct memtable *memtable, struct view key,
 		      const struct memtable_entry *entry)
 {
-	_Atomic uint32_t *chain = chain_of(memtable, key);
 	_Atomic uint32_t *path[MEMTABLE_HEIGHT_MAX];
-	bool full;
-	struct node *node = (struct node *)(uintptr_t)chain_find(
-		memtable, chain, key, &full);
-	bool is_new = false;
+	_Atomic uint32_t *chain = chain_of(memtable, key);
+	struct node *node = find_or_path(memtable, chain, key, path);
 
 	if (node)
 		return add_entry(memtable, node, entry);
-	node = list_find(memtable, key, path);
-	if (!node) {
-		node = add_node(memtable, key, entry, path);
-		is_new = true;
-	}
+	node = add_node(memtable, key, entry, path);
 	if (!node)
 		return ERR_FULL;
-	if (!full)
-		chain_add(memtable, chain, node);
-	return is_new ? ERR_OK : add_entry(memtable, node, entry);
+	chain_add(memtable, chain, node);
+	return ERR_OK;
 }
 
 const struct memtable_entry *memtable_find(const struct memtable *memtable,
 					   struct view key, uint64_t revision)
 {
-	bool full;
-	const struct node *node =
-		chain_find(memtable, chain_of(memtable, key), key, &full);
+	uint32_t head = load(chain_of(memtable, key));
+	const struct node *node = chain_find(memtable, head, key);
 
-	if (!node && full) {
+	if (!node && chain_length(head) == MEMTABLE_CHAIN_MAX) {
 		node = walk(memtable, key, false, NULL);
 		if (node && !view_equal(node_key(node), key))
 			node = NULL;

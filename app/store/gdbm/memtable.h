@@ -20,6 +20,9 @@
  * list only.  So keys whose hashes were made to be the same cost what a walk
  * through the list costs, and no more.
  *
+ * Who adds keys in order, as an import does, finds the place of each behind the
+ * one before, without looking for it.
+ *
  * Memory is an arena of fixed size in which links are offsets, so that it
  * may be mapped anywhere.
  */
@@ -31,7 +34,7 @@
 #include "base/buf.h"
 
 #define MEMTABLE_HEIGHT_MAX 12 /* levels; one in four reaches the next */
-#define MEMTABLE_CHAIN_MAX  16 /* keys */
+#define MEMTABLE_CHAIN_MAX  7  /* keys */
 
 /* At the start of the arena. */
 struct memtable {
@@ -40,6 +43,10 @@ struct memtable {
 	_Atomic uint64_t entries;
 	uint64_t chains; /* a power of two; their heads follow what is used */
 	_Atomic uint32_t head[MEMTABLE_HEIGHT_MAX];
+
+	/* The key that was added last, 0 unknown, and the links after it. */
+	_Atomic uint32_t last;
+	_Atomic uint32_t path[MEMTABLE_HEIGHT_MAX];
 };
 
 struct memtable_entry {

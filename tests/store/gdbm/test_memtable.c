@@ -207,6 +207,40 @@ static void a_cleared_arena_is_as_new(void)
 	free(memtable);
 }
 
+/* Runs in order, each of which goes into the middle of those before. */
+static void runs_of_keys_in_order_end_up_in_one_order(void)
+{
+	struct memtable *memtable = new_memtable();
+	const struct memtable_entry *entry;
+	uint64_t n = 0;
+	int before = -1;
+
+	for (int run = 0; run < 20; run++) {
+		for (int i = 0; i < 20; i++) {
+			char key[16];
+
+			snprintf(key, sizeof(key), "%03d",
+				 (run * 7 % 20 + i * 23) % 460);
+			CU_ASSERT_EQUAL(add(memtable, key, ++n), ERR_OK);
+			CU_ASSERT_EQUAL(found(memtable, key, UINT64_MAX), n);
+		}
+	}
+	CU_ASSERT_EQUAL(memtable->entries, n);
+	for (entry = memtable_seek(memtable, (struct view){ 0 }, false); entry;
+	     entry = memtable_next(memtable, entry)) {
+		char text[4] = "";
+		int number;
+
+		memcpy(text, memtable_key(entry).data, 3);
+		number = atoi(text);
+		CU_ASSERT(number > before);
+		before = number;
+		n--;
+	}
+	CU_ASSERT_EQUAL(n, 0);
+	free(memtable);
+}
+
 static void what_has_room_never_fails_and_a_full_one_says_so(void)
 {
 	struct memtable *memtable = new_memtable();
@@ -262,6 +296,7 @@ static const struct harness_test tests[] = {
 		what_a_dead_writer_did_not_link_is_linked_by_adding_it_again),
 	HARNESS_TEST(
 		keys_made_to_collide_are_found_in_chains_of_bounded_length),
+	HARNESS_TEST(runs_of_keys_in_order_end_up_in_one_order),
 	HARNESS_TEST(a_cleared_arena_is_as_new),
 	HARNESS_TEST(what_has_room_never_fails_and_a_full_one_says_so),
 	HARNESS_TEST(keys_of_1024_bytes_stay_apart),

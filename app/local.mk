@@ -77,6 +77,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/base/sha256.c \
 	%D%/base/sha256.h \
 	%D%/base/sink.h \
+	%D%/base/throttle.c \
+	%D%/base/throttle.h \
 	%D%/base/view.c \
 	%D%/bolt/bolt.c \
 	%D%/bolt/bolt.h \

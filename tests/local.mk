@@ -70,6 +70,7 @@ unit_tests = \
 	%D%/base/test_random \
 	%D%/base/test_setting \
 	%D%/base/test_sha256 \
+	%D%/base/test_throttle \
 	%D%/base/test_view \
 	%D%/bolt/test_bolt \
 	%D%/http/test_auth \

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/throttle.h"
 
 enum { CHUNK_BYTES = 64 * 1024, ZEROS_BYTES = 16 * 1024 };
 
@@ -296,6 +297,7 @@ enum err file_copy(int from, int to, const char *name)
 		if (err)
 			return err;
 		position += got;
+		throttle_point();
 	}
 }
 

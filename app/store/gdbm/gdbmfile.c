@@ -30,6 +30,7 @@
 #include "base/crc32c.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/throttle.h"
 
 /* A bucket has 4 KiB; GDBM's own choice grows to 381 MB at 1e7 keys. */
 #define CACHE_BUCKETS 16
@@ -476,6 +477,7 @@ enum err gdbmfile_checksum(int fd, const char *name, struct gdbmfile_sums *sums)
 		if (!err)
 			sums_add(sums, chunk, length);
 		at += (int64_t)length;
+		throttle_point();
 	}
 	if (!err)
 		err = sums->blocks.err;

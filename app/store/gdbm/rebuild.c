@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "base/throttle.h"
 #include "store/gdbm/plan.h"
 
 #define BLOATED 3 /* file bytes for each live byte */
@@ -31,6 +32,22 @@ struct rebuild {
 	struct plan plan;
 	struct buf hold;
 };
+
+/*
+ * Readers shall not wait for the processor; but when the next segment is full
+ * before this one is merged, writers will have to wait for its room.  A process
+ * that has the store for itself has nobody to give way to.
+ */
+static void give_way(const struct gdbm_store *g)
+{
+	const struct shared *shared = g->shared;
+	uint64_t sealed =
+		atomic_load(&shared->segment) - atomic_load(&shared->oldest);
+
+	throttle_set(sealed <= 1 && g->slot != STORE_SLOTS_MAX &&
+		     !atomic_load(&shared->full));
+	throttle_point();
+}
 
 static enum err read_journal(struct rebuild *r, uint64_t number,
 			     uint32_t position, uint32_t record_size,
@@ -110,6 +127,7 @@ static enum err plan_next(struct rebuild *r, bool *more)
 	int order;
 	enum err err = peek_table(r, &key, &planned.record);
 
+	give_way(r->g);
 	if (err)
 		return err;
 	entry = peek_change(r, &number);
@@ -164,6 +182,7 @@ static enum err build_entry(struct rebuild *r, struct table_build *build,
 	struct view bytes;
 	enum err err;
 
+	give_way(r->g);
 	if (entry->source == GONE)
 		return copied ? table_build_remove(build, key) : ERR_OK;
 	if (!copied || entry->source == FROM_JOURNAL) {
@@ -334,6 +353,7 @@ enum err rebuild_range(struct gdbm_store *g, struct merge *merge,
 
 	if (!err)
 		err = walk_range(&r);
+	throttle_set(false);
 	plan_release(&r.plan);
 	buf_release(&r.hold);
 	return err;

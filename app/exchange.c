@@ -10,17 +10,19 @@
  *  - it takes variables that are cut off between two of them for complete;
  *    only FCGX_GetError() tells;
  *  - envp and all that points into it is good until FCGX_Finish_r(), so a
- *    held answer keeps its FCGX_Request.
+ *    held answer keeps its FCGX_Request;
+ *  - after FCGX_FFlush() it holds nothing back, and the next byte that it sends
+ *    begins a record: records of our own may stand between.
  */
 #include "exchange.h"
 
-#include <fastcgi.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "fcgirecord.h"
 
 /* FCGX_GetStr() and FCGX_PutStr() count in int. */
 #define PIECE_BYTES (1 << 20)
@@ -41,6 +43,14 @@
  * bytes, of which unix_stream_sendmsg() puts half into one piece).
  */
 #define SURE_BYTES 2048
+
+/*
+ * libfcgi copies into a buffer of 8 KiB, and writes that.  A body as large as
+ * this goes straight from where it is, in the largest records there are, but
+ * for its end.
+ */
+#define DIRECT_BYTES     (32 << 10)
+#define DIRECT_END_BYTES 4096
 
 #define HEAD_KEEP_BYTES (16 << 10)
 #define DRAIN_BYTES     (16 << 10)
@@ -209,6 +219,31 @@ static enum err put(void *arg, struct view bytes)
 	return ERR_OK;
 }
 
+/*
+ * The end is left to libfcgi, so that the peer does not have the whole before
+ * it is counted.
+ */
+static bool put_large(struct exchange *x, struct view rest)
+{
+	if (FCGX_FFlush(x->fcgi.out))
+		return false;
+	while (rest.size > DIRECT_END_BYTES) {
+		struct view record = { rest.data,
+				       rest.size - DIRECT_END_BYTES };
+
+		if (record.size > FCGIRECORD_MAX)
+			record.size = FCGIRECORD_MAX;
+		if (!fcgirecord_send(x->fcgi.ipcFd, FCGI_STDOUT,
+				     (unsigned)x->fcgi.requestId, record))
+			return false;
+		x->sent += record.size;
+		rest.data = (const char *)rest.data + record.size;
+		rest.size -= record.size;
+	}
+	put(x, rest);
+	return true;
+}
+
 /* Errors of ours always; every request only when asked for. */
 static void log_answer(const struct exchange *x, int64_t took_us)
 {
@@ -308,9 +343,12 @@ static void bound_sending(const struct exchange *x, size_t head_size)
 static bool put_body(struct exchange *x)
 {
 	const struct sink sink = { put_patiently, x };
+	struct view body = response_body(&x->response);
 
+	if (body.size >= DIRECT_BYTES)
+		return put_large(x, body);
 	if (!response_streams(&x->response)) {
-		put(x, response_body(&x->response));
+		put(x, body);
 		return true;
 	}
 	x->checked_ms = clock_monotonic_ms();

@@ -22,6 +22,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/crew.h \
 	%D%/exchange.c \
 	%D%/exchange.h \
+	%D%/fcgirecord.c \
+	%D%/fcgirecord.h \
 	%D%/housekeeper.c \
 	%D%/housekeeper.h \
 	%D%/import_bolt.c \

@@ -6,16 +6,16 @@
 #include "stream.h"
 
 #include <errno.h>
-#include <fastcgi.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_BYTES  (16 << 10)
-#define PARAMS_MAX  (256 << 10) /* lighttpd sends 64 KiB at most */
-#define CONTENT_MAX 65528       /* of a record; a multiple of eight */
-#define LONG_NAME   0x80        /* the length has four bytes */
-#define END_BODY    8
+#include "fcgirecord.h"
+
+#define READ_BYTES (16 << 10)
+#define PARAMS_MAX (256 << 10) /* lighttpd sends 64 KiB at most */
+#define LONG_NAME  0x80        /* the length has four bytes */
+#define END_BODY   8
 
 void stream_init(struct stream *stream, int fd, size_t body_max)
 {
@@ -187,15 +187,9 @@ bool stream_variables(const struct stream *stream, struct buf *out)
 static void add_record(struct stream *stream, unsigned type,
 		       struct view content)
 {
-	const unsigned char head[FCGI_HEADER_LEN] = {
-		FCGI_VERSION_1,
-		(unsigned char)type,
-		(unsigned char)(stream->id >> 8),
-		(unsigned char)stream->id,
-		(unsigned char)(content.size >> 8),
-		(unsigned char)content.size,
-	};
+	unsigned char head[FCGI_HEADER_LEN];
 
+	fcgirecord_head(head, type, stream->id, content.size);
 	buf_add(&stream->out, head, sizeof(head));
 	buf_add_view(&stream->out, content);
 	if (stream->out.err)
@@ -225,8 +219,8 @@ void stream_flush(struct stream *stream)
 void stream_write(struct stream *stream, struct view bytes)
 {
 	while (bytes.size) {
-		size_t size =
-			bytes.size < CONTENT_MAX ? bytes.size : CONTENT_MAX;
+		size_t size = bytes.size < FCGIRECORD_MAX ? bytes.size
+							  : FCGIRECORD_MAX;
 
 		add_record(stream, FCGI_STDOUT,
 			   (struct view){ bytes.data, size });

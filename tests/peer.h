@@ -6,7 +6,7 @@
 #include "base/buf.h"
 
 /* Record types and roles (FastCGI specification, section 8). */
-enum { BEGIN = 1, ABORT = 2, PARAMS = 4, STDIN = 5 };
+enum { BEGIN = 1, ABORT = 2, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6 };
 enum { RESPONDER = 1, AUTHORIZER = 2, FILTER = 3 };
 enum { KEEP_CONNECTION = 1 };
 

@@ -19,7 +19,7 @@
 #include "harness.h"
 #include "peer.h"
 
-#define VALUE_MAX  65536
+#define VALUE_MAX  (1 << 20)
 #define TIMEOUT_MS 1000 /* request-timeout-ms of the worker */
 
 static struct conf conf;
@@ -184,7 +184,7 @@ static void values_of_many_records_go_in_and_come_out(void)
 	static const size_t sizes[] = { 0,    1,    7,     8,     8183,
 					8184, 8192, 16384, 60000, VALUE_MAX };
 	struct fixture f;
-	char value[VALUE_MAX];
+	static char value[VALUE_MAX];
 
 	memset(value, 'v', sizeof(value));
 	start(&f);
@@ -197,6 +197,70 @@ static void values_of_many_records_go_in_and_come_out(void)
 		snprintf(length, sizeof(length), "Content-Length: %zu\r\n",
 			 sizes[i]);
 		CU_ASSERT(get(&f, "/v1/kv/a", length));
+	}
+	stop(&f, CHILD_DRAIN);
+}
+
+/*
+ * What the records of an answer carry, taken together in *text, behind its
+ * head; false when they are not whole, or have no end.
+ */
+static bool body_of(const struct buf *answer, struct buf *text,
+		    struct view *body)
+{
+	const unsigned char *p = (const unsigned char *)answer->data;
+	size_t left = answer->size;
+	int type = 0;
+	char *end;
+
+	for (size_t size; left >= 8 && type != END; left -= size, p += size) {
+		size_t content = (size_t)p[4] << 8 | p[5];
+
+		type = p[1];
+		size = 8 + content + p[6];
+		if (p[0] != 1 || size > left)
+			return false;
+		if (type == STDOUT)
+			buf_add(text, p + 8, content);
+	}
+	end = strstr(buf_string(text), "\r\n\r\n");
+	if (type != END || left || !end)
+		return false;
+	end += 4;
+	*body = (struct view){ end, text->size - (size_t)(end - text->data) };
+	return true;
+}
+
+static void large_values_come_out_byte_for_byte(void)
+{
+	static const size_t sizes[] = { 32767,  32768,  32769,  36864,
+					65528,  65529,  69624,  69625,
+					131056, 135152, 135153, VALUE_MAX };
+	static char value[VALUE_MAX];
+	struct fixture f;
+
+	for (size_t i = 0; i < sizeof(value); i++)
+		value[i] = (char)(i * 2654435761U >> 24);
+	start(&f);
+	for (size_t i = 0; i < HARNESS_COUNT(sizes); i++) {
+		struct view content = { value, sizes[i] };
+		struct buf bytes = BUF_EMPTY;
+		struct buf answer = BUF_EMPTY;
+		struct buf text = BUF_EMPTY;
+		struct view body = { 0 };
+		int fd;
+
+		CU_ASSERT(
+			request(&f, "PUT", "/v1/kv/a", content, "Status: 20"));
+		peer_request(&bytes, "GET", "/v1/kv/a", (struct view){ 0 });
+		fd = dial(&f);
+		peer_send(fd, &bytes);
+		peer_receive(fd, &answer);
+		CU_ASSERT(body_of(&answer, &text, &body));
+		CU_ASSERT(view_equal(body, content));
+		buf_release(&bytes);
+		buf_release(&answer);
+		buf_release(&text);
 	}
 	stop(&f, CHILD_DRAIN);
 }
@@ -522,10 +586,39 @@ static void a_peer_that_stalls_is_given_up(void)
 	stop(&f, CHILD_DRAIN);
 }
 
+static void a_peer_that_takes_nothing_is_given_up_within_the_answer(void)
+{
+	static char value[VALUE_MAX];
+	struct fixture f;
+	struct buf bytes = BUF_EMPTY;
+	struct buf answer = BUF_EMPTY;
+	struct buf text = BUF_EMPTY;
+	struct view body;
+	int64_t begun_ms = clock_monotonic_ms();
+	int fd;
+
+	start(&f);
+	CU_ASSERT(request(&f, "PUT", "/v1/kv/a",
+			  (struct view){ value, sizeof(value) },
+			  "Status: 201 "));
+	peer_request(&bytes, "GET", "/v1/kv/a", (struct view){ 0 });
+	fd = dial(&f);
+	peer_send(fd, &bytes);
+	CU_ASSERT(get(&f, "/livez", "Status: 200 "));
+	CU_ASSERT(clock_monotonic_ms() - begun_ms < 10 * TIMEOUT_MS);
+	peer_receive(fd, &answer);
+	CU_ASSERT(answer.size > 0);
+	CU_ASSERT(!body_of(&answer, &text, &body));
+	buf_release(&bytes);
+	buf_release(&answer);
+	buf_release(&text);
+	stop(&f, CHILD_DRAIN);
+}
+
 static void a_peer_that_does_not_wait_for_its_answer_hurts_nobody(void)
 {
 	struct fixture f;
-	char value[VALUE_MAX];
+	static char value[VALUE_MAX];
 
 	memset(value, 'v', sizeof(value));
 	start(&f);
@@ -551,6 +644,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_in_one_process_is_served_at_every_socket),
 	HARNESS_TEST(a_peer_that_would_keep_the_connection_is_closed_too),
 	HARNESS_TEST(values_of_many_records_go_in_and_come_out),
+	HARNESS_TEST(large_values_come_out_byte_for_byte),
 	HARNESS_TEST(all_that_is_pending_is_answered),
 	HARNESS_TEST(what_is_pending_when_it_has_to_leave_is_answered),
 	HARNESS_TEST(an_idle_worker_leaves_at_once),
@@ -567,6 +661,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_request_that_is_aborted_changes_nothing),
 	HARNESS_TEST(a_request_without_method_or_target_is_refused),
 	HARNESS_TEST(a_peer_that_stalls_is_given_up),
+	HARNESS_TEST(a_peer_that_takes_nothing_is_given_up_within_the_answer),
 	HARNESS_TEST(a_peer_that_does_not_wait_for_its_answer_hurts_nobody),
 };
 
@@ -574,7 +669,7 @@ int main(void)
 {
 	static char engine[] = "--engine=memory";
 	static char workers[] = "--workers=1";
-	static char value_max[] = "--value-max-bytes=65536";
+	static char value_max[] = "--value-max-bytes=1048576";
 	static char timeout[] = "--request-timeout-ms=1000";
 	char *argv[] = { engine, workers, value_max, timeout, NULL };
 	char *env[] = { NULL };

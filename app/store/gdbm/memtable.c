@@ -81,6 +81,13 @@ static _Atomic uint32_t *links_of(const struct memtable *memtable,
 	return (_Atomic uint32_t *)memtable->head;
 }
 
+static bool stands_before(const struct node *node, struct view key, bool past)
+{
+	int order = view_compare(node_key(node), key);
+
+	return order < 0 || (past && order == 0);
+}
+
 /*
  * The first node whose key is >= key, or > key with `past`.  `path`, when
  * given, gets for each level the link that leads to it.
@@ -89,7 +96,6 @@ static const struct node *walk(const struct memtable *memtable, struct view key,
 			       bool past,
 			       _Atomic uint32_t *path[MEMTABLE_HEIGHT_MAX])
 {
-	const int before_below = past ? 1 : 0;
 	const struct node *before = NULL;
 	const struct node *next = NULL;
 
@@ -97,8 +103,7 @@ static const struct node *walk(const struct memtable *memtable, struct view key,
 		_Atomic uint32_t *link = &links_of(memtable, before)[level];
 
 		next = at(memtable, load(link));
-		while (next &&
-		       view_compare(node_key(next), key) < before_below) {
+		while (next && stands_before(next, key, past)) {
 			before = next;
 			link = &links_of(memtable, before)[level];
 			next = at(memtable, load(link));

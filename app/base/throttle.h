@@ -13,10 +13,10 @@
 
 #include <stdbool.h>
 
-#define THROTTLE_WORK_US  200
+#define THROTTLE_WORK_US  400
 #define THROTTLE_SLEEP_US 400
 
-/* So all work takes up to three times as long. */
+/* So all work takes up to twice as long. */
 void throttle_set(bool throttled);
 
 /*

@@ -80,7 +80,10 @@ enum err file_room(int fd, const char *name, struct file_room *room);
 /* ftruncate(2): give back what lies beyond. */
 enum err file_truncate(int fd, const char *name, int64_t size);
 
-/* Copy all of `from` into `to` from its start, both at position 0. */
+/*
+ * Copy all of `from` into `to` from its start, both at position 0; a throttled
+ * process (throttle.h) sleeps between pieces of it.
+ */
 enum err file_copy(int from, int to, const char *name);
 
 /*

@@ -8,8 +8,11 @@
 
 #define ALIGN 8
 
-/* A chain for so many bytes: one for each or every other key of some bytes. */
+/* A chain for so many bytes of the arena: for one or two short keys. */
 #define CHAIN_BYTES 128
+
+/* The head of a chain has its length in the bits that alignment leaves. */
+_Static_assert(MEMTABLE_CHAIN_MAX < ALIGN, "a chain is too long to be counted");
 
 /* A key, with its links and the newest of its entries. */
 struct node {
@@ -124,10 +127,6 @@ static _Atomic uint32_t *chain_of(const struct memtable *memtable,
 	return &chains[hash & (memtable->chains - 1)];
 }
 
-/*
- * Places are multiples of 8, so the head of a chain has room for its length
- * beside the first node's.
- */
 static unsigned chain_length(uint32_t head)
 {
 	return head % ALIGN;

@@ -40,6 +40,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/stream.h \
 	%D%/supervisor.c \
 	%D%/supervisor.h \
+	%D%/syncer.c \
+	%D%/syncer.h \
 	%D%/token.c \
 	%D%/token.h \
 	%D%/watcher.c \

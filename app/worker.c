@@ -2,9 +2,13 @@
 /*
  * A worker works in rounds.  It waits for one connection, then takes every
  * connection that is already pending, serves each, answers reads at once and
- * holds the answers of writes.  One store_sync() makes the whole round
- * durable; then the held answers go out.  So the cost of a sync is shared by
- * all writes of a round, without anybody waiting for company.
+ * holds the answers of writes.  One store_sync() makes all of these durable;
+ * then they go out.  So the cost of a sync is shared by all writes of a round,
+ * without anybody waiting for company.
+ *
+ * A few answers are synced for at once.  For more of them another thread does
+ * it (syncer.h), and further rounds go on meanwhile; their writes share the
+ * next sync.
  */
 #include "worker.h"
 
@@ -20,10 +24,16 @@
 #include "base/log.h"
 #include "exchange.h"
 #include "pace.h"
+#include "syncer.h"
 
-/* A round that has lasted so long, or holds so much, takes no more. */
-#define ROUND_US         3000
-#define ROUND_BODY_BYTES (8 << 20)
+/* A round that has lasted so long takes no more. */
+#define ROUND_US 3000
+
+/* Nor does one while the held requests are as large as this. */
+#define HELD_BODY_BYTES (8 << 20)
+
+/* For fewer answers than this, waking a thread costs more than it gives. */
+#define HAND_OVER_MIN 4
 
 /*
  * A value as text in JSON can take more bytes than it stands for.  Of a
@@ -55,13 +65,17 @@ struct worker {
 	bool leaving;
 	struct buf head; /* of the answer being written */
 
-	struct exchange *exchanges; /* round_max; the first `held` are held */
+	struct exchange *exchanges; /* a ring of round_max */
 	size_t round_max;
-	size_t held;
-	size_t taken; /* in this round */
-	size_t body_bytes;
-	int64_t round_us; /* when the round began */
+	size_t oldest;     /* the first one held; the others follow it */
+	size_t held;       /* answers that wait for a sync */
+	size_t syncing;    /* of these, the oldest, which the syncer is at */
+	size_t body_bytes; /* of the held requests */
+	size_t taken;      /* in this round */
+	int64_t round_us;  /* when the round began */
 	struct pace pace;
+	struct syncer syncer;
+	bool alone; /* there is one process, and the store is in its memory */
 };
 
 /* Have the request answered; false when no end of it came. */
@@ -82,10 +96,16 @@ static bool serve(struct worker *w, struct exchange *x)
 	return !pieces || exchange_end_body(x);
 }
 
-/* One connection: answer it now, or hold the answer for the round's end. */
+/* The n-th of the held exchanges, or the place behind the last one. */
+static struct exchange *held(const struct worker *w, size_t n)
+{
+	return &w->exchanges[(w->oldest + n) % w->round_max];
+}
+
+/* One connection: answer it now, or hold the answer until it is durable. */
 static void take(struct worker *w, int fd)
 {
-	struct exchange *x = &w->exchanges[w->held];
+	struct exchange *x = held(w, w->held);
 
 	w->taken++;
 	if (!exchange_begin(x, fd, w->timeout))
@@ -103,26 +123,62 @@ static void take(struct worker *w, int fd)
 	log_request_end();
 }
 
-/* Make the held answers true, and send them. */
-static void settle(struct worker *w)
+/* Send the `count` oldest of the held answers, whose sync ended like that. */
+static void answer(struct worker *w, size_t count, enum err err)
 {
-	uint64_t ticket = 0;
-	enum err err;
+	for (; count > 0; count--) {
+		struct exchange *x = held(w, 0);
 
-	if (!w->held)
-		return;
-	for (size_t i = 0; i < w->held; i++)
-		if (w->exchanges[i].response.ticket > ticket)
-			ticket = w->exchanges[i].response.ticket;
-	err = store_sync(w->api.store, ticket);
-	for (size_t i = 0; i < w->held; i++) {
-		struct exchange *x = &w->exchanges[i];
-
+		w->body_bytes -= x->request.body.size;
 		log_request_begin(x->request.id, x->request.trace_id);
 		api_settle(&w->api, &x->request, &x->response, err);
 		exchange_finish(x, &w->head);
+		w->oldest = (w->oldest + 1) % w->round_max;
+		w->held--;
 	}
-	w->held = 0;
+}
+
+static void answer_synced(struct worker *w, enum err err)
+{
+	answer(w, w->syncing, err);
+	w->syncing = 0;
+}
+
+static uint64_t newest_ticket(const struct worker *w)
+{
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < w->held; i++) {
+		uint64_t ticket = held(w, i)->response.ticket;
+
+		if (ticket > newest)
+			newest = ticket;
+	}
+	return newest;
+}
+
+/*
+ * Send what is durable by now, and have the rest made so.  Then nothing is
+ * held, or a sync is under way.  True when this took the time of a sync.
+ */
+static bool settle(struct worker *w)
+{
+	uint64_t ticket;
+	enum err err;
+
+	if (syncer_ended(&w->syncer, &err))
+		answer_synced(w, err);
+	if (w->syncing || !w->held)
+		return false;
+	ticket = newest_ticket(w);
+	if (!w->alone && w->held >= HAND_OVER_MIN &&
+	    syncer_begin(&w->syncer, ticket)) {
+		w->syncing = w->held;
+		return false;
+	}
+	err = store_sync(w->api.store, ticket);
+	answer(w, w->held, err);
+	return true;
 }
 
 /* The next connection that is pending at a socket, or -1. */
@@ -151,10 +207,9 @@ static int next_connection(const struct worker *w)
 	return fd;
 }
 
-static bool round_has_room(const struct worker *w)
+static bool has_room(const struct worker *w)
 {
-	return w->held < w->round_max && w->body_bytes < ROUND_BODY_BYTES &&
-	       clock_monotonic_us() - w->round_us < ROUND_US;
+	return w->held < w->round_max && w->body_bytes < HELD_BODY_BYTES;
 }
 
 static void work_a_round(struct worker *w)
@@ -162,22 +217,23 @@ static void work_a_round(struct worker *w)
 	int fd;
 
 	w->taken = 0;
-	w->body_bytes = 0;
 	w->round_us = clock_monotonic_us();
+	if (!has_room(w))
+		answer_synced(w, syncer_wait(&w->syncer));
 	do {
 		fd = next_connection(w);
 		if (fd >= 0)
 			take(w, fd);
-	} while (fd >= 0 && round_has_room(w));
-	pace_round(&w->pace, w->taken, w->held > 0);
-	settle(w);
+	} while (fd >= 0 && has_room(w) &&
+		 clock_monotonic_us() - w->round_us < ROUND_US);
+	pace_round(&w->pace, w->taken, settle(w));
 }
 
-/* Wait for a connection or for being asked to leave. */
+/* Wait for a connection, the end of a sync, or for being asked to leave. */
 static void wait_for_work(struct worker *w)
 {
-	struct epoll_event events[2];
-	int count = epoll_wait(w->epoll_fd, events, 2, LOOK_MS);
+	struct epoll_event events[3];
+	int count = epoll_wait(w->epoll_fd, events, 3, LOOK_MS);
 
 	if (count == 0)
 		store_idle(w->api.store);
@@ -194,8 +250,8 @@ static void wait_for_work(struct worker *w)
 }
 
 /*
- * When the service ends, serve all who have connected before it refused to
- * be connected to, as far as the time goes.
+ * Serve what is pending.  When the service ends, that is all who have connected
+ * before it refused to be connected to, as far as the time goes.
  */
 static void work_last_rounds(struct worker *w)
 {
@@ -205,6 +261,10 @@ static void work_last_rounds(struct worker *w)
 		work_a_round(w);
 	while (w->api.draining && w->taken > 0 &&
 	       clock_monotonic_ms() < until_ms);
+	while (w->syncing) {
+		answer_synced(w, syncer_wait(&w->syncer));
+		settle(w);
+	}
 }
 
 static enum err watch(const struct worker *w, int fd, uint32_t events)
@@ -229,6 +289,8 @@ static enum err open_events(struct worker *w)
 	if (w->epoll_fd < 0)
 		return log_errno("start-failed", "epoll_create1", errno);
 	err = watch(w, w->signal_fd, EPOLLIN);
+	if (!err)
+		err = watch(w, w->syncer.fd, EPOLLIN);
 	/* Of all workers that wait, one wakes up. */
 	for (size_t i = 0; !err && i < w->listen_count; i++)
 		err = watch(w, w->listen_fds[i], EPOLLIN | EPOLLEXCLUSIVE);
@@ -248,11 +310,14 @@ static enum err open_worker(struct worker *w)
 	for (size_t i = 0; i < w->round_max; i++)
 		w->exchanges[i].metrics = w->api.metrics;
 	err = exchange_init();
+	if (!err)
+		err = syncer_init(&w->syncer, w->api.store);
 	return err ? err : open_events(w);
 }
 
 static void close_worker(struct worker *w)
 {
+	syncer_release(&w->syncer);
 	for (size_t i = 0; w->exchanges && i < w->round_max; i++)
 		exchange_release(&w->exchanges[i]);
 	free(w->exchanges);
@@ -291,6 +356,7 @@ static int run(const struct service *service, const int *listen_fds,
 		.epoll_fd = -1,
 		.signal_fd = -1,
 		.round_max = round_max,
+		.alone = service_is_one_process(conf),
 	};
 	enum err err = open_worker(&w);
 

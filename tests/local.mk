@@ -28,6 +28,8 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/harness.h \
 	%D%/peer.c \
 	%D%/peer.h \
+	%D%/serving.c \
+	%D%/serving.h \
 	%D%/store/cases.h \
 	%D%/store/contract.c \
 	%D%/store/contract.h \
@@ -144,6 +146,7 @@ unit_tests = \
 	%D%/test_pace \
 	%D%/test_starter \
 	%D%/test_stream \
+	%D%/test_syncer \
 	%D%/test_watcher \
 	%D%/test_worker
 

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "harness.h"
 #include "peer.h"
+#include "serving.h"
 
 #define VALUE_MAX  (1 << 20)
 #define TIMEOUT_MS 1000 /* request-timeout-ms of the worker */
@@ -32,66 +33,32 @@ static enum err failing_sync(struct store *store, uint64_t ticket)
 }
 
 struct fixture {
-	struct store *store;
-	struct conf conf;
-	struct service service;
-	char listen[LISTEN_COUNT][256];
+	struct serving serving;
 	enum listen at; /* where the peer connects */
-	pid_t pid;
 };
 
 static void open_service(struct fixture *f)
 {
-	struct store_conf store_conf = service_store_conf(&conf);
-
-	for (int i = 0; i < LISTEN_COUNT; i++) {
-		char name[] = "s0";
-
-		name[1] = (char)('0' + i);
-		snprintf(f->listen[i], sizeof(f->listen[i]), "unix:%s",
-			 harness_path(name));
-	}
 	f->at = LISTEN_API;
-	f->conf = conf;
-	f->conf.listen = f->listen[LISTEN_API];
-	f->conf.watch_listen = f->listen[LISTEN_WATCH];
-	f->conf.transfer_listen = f->listen[LISTEN_TRANSFER];
-	f->service = (struct service){ .conf = &f->conf };
-	CU_ASSERT_EQUAL_FATAL(store_open(&store_conf, &f->store), ERR_OK);
-	CU_ASSERT_EQUAL_FATAL(service_listen(&f->service, -1), ERR_OK);
-}
-
-static void start_worker(struct fixture *f)
-{
-	f->service.store = f->store;
-	f->pid = fork();
-	if (f->pid == 0)
-		_exit(worker_run(&f->service));
-	CU_ASSERT_FATAL(f->pid > 0);
+	serving_open(&f->serving, &conf);
 }
 
 static void start(struct fixture *f)
 {
 	open_service(f);
-	start_worker(f);
+	serving_start(&f->serving);
 }
 
 static void stop(struct fixture *f, int signal)
 {
-	int status = -1;
-
-	kill(f->pid, signal);
-	CU_ASSERT_EQUAL(waitpid(f->pid, &status, 0), f->pid);
-	CU_ASSERT_EQUAL(status, 0);
-	service_close_listeners(&f->service);
-	store_close(f->store);
+	serving_stop(&f->serving, signal);
 }
 
 /* The peer's side. */
 
 static int dial(const struct fixture *f)
 {
-	return peer_dial(f->listen[f->at]);
+	return peer_dial(f->serving.listen[f->at]);
 }
 
 /* Send what is in `bytes`, and see `expected` in what comes back. */
@@ -283,7 +250,7 @@ static void all_that_is_pending_is_answered(void)
 		peer_send(fds[i], &bytes);
 		buf_release(&bytes);
 	}
-	start_worker(&f);
+	serving_start(&f.serving);
 	for (int i = 0; i < PEERS; i++) {
 		struct buf answer = BUF_EMPTY;
 
@@ -315,8 +282,8 @@ static void what_is_pending_when_it_has_to_leave_is_answered(void)
 			peer_send(fds[i], &bytes);
 			buf_release(&bytes);
 		}
-		start_worker(&f);
-		kill(f.pid, signals[n]);
+		serving_start(&f.serving);
+		kill(f.serving.pid, signals[n]);
 		for (int i = 0; i < PEERS; i++) {
 			struct buf answer = BUF_EMPTY;
 
@@ -349,14 +316,14 @@ static void a_write_that_is_not_on_disk_is_not_acknowledged(void)
 	const struct store_engine *real;
 
 	open_service(&f);
-	real = f.store->engine;
+	real = f.serving.store->engine;
 	engine = *real;
 	engine.sync = failing_sync;
-	f.store->engine = &engine;
-	start_worker(&f);
+	f.serving.store->engine = &engine;
+	serving_start(&f.serving);
 	CU_ASSERT(put(&f, "/v1/kv/a", "x", "Status: 5"));
 	CU_ASSERT(get(&f, "/livez", "Status: 200 "));
-	f.store->engine = real;
+	f.serving.store->engine = real;
 	stop(&f, CHILD_DRAIN);
 }
 
@@ -367,7 +334,7 @@ static uint64_t counted(const struct fixture *f, uint64_t *dropped)
 	static struct metrics_sums sums;
 	uint64_t count = 0;
 
-	metrics_sum(f->service.metrics, &sums);
+	metrics_sum(f->serving.service.metrics, &sums);
 	for (size_t i = 0; i < METRICS_ROUTES_MAX; i++)
 		for (size_t m = 0; m < METHOD_COUNT; m++)
 			count += sums.rows[i][m].count;
@@ -382,8 +349,8 @@ static void an_answer_is_counted_before_its_end_and_one_cut_off_is_not(void)
 	uint64_t dropped;
 
 	open_service(&f);
-	CU_ASSERT_EQUAL_FATAL(metrics_open(&f.service.metrics), ERR_OK);
-	start_worker(&f);
+	CU_ASSERT_EQUAL_FATAL(metrics_open(&f.serving.service.metrics), ERR_OK);
+	serving_start(&f.serving);
 	for (uint64_t n = 1; n <= 20; n++) {
 		CU_ASSERT(n % 2 ? put(&f, "/v1/kv/a", "x", "Status: 20")
 				: get(&f, "/v1/kv/a", "Status: 200 "));
@@ -396,7 +363,7 @@ static void an_answer_is_counted_before_its_end_and_one_cut_off_is_not(void)
 	CU_ASSERT_EQUAL(counted(&f, &dropped), 20);
 	CU_ASSERT_EQUAL(dropped, 1);
 	stop(&f, CHILD_DRAIN);
-	metrics_close(f.service.metrics);
+	metrics_close(f.serving.service.metrics);
 }
 
 /* Peers that misbehave */

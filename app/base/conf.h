@@ -34,7 +34,7 @@ struct conf {
 	/* Processes. */
 	uint64_t workers;   /* 0: one a core and one more */
 	uint64_t transfers; /* processes for exports and imports */
-	uint64_t round_max; /* requests a worker takes before one sync */
+	uint64_t round_max; /* writes a worker has in hand until synced */
 	uint64_t
 		request_timeout_ms; /* for lighttpd to send or take a request */
 	uint64_t lock_timeout_ms;   /* then a write is answered 503 */

@@ -30,9 +30,13 @@ struct line {
 static struct {
 	enum log_level level;
 	char role[ROLE_MAX + 1];
+} process = { .level = LOG_INFO };
+
+/* Of the request that this thread is at. */
+static _Thread_local struct {
 	char request[ID_MAX + 1];
 	char trace[ID_MAX + 1];
-} process = { .level = LOG_INFO };
+} thread;
 
 /* All of it or, when there is no room, nothing from here on. */
 static void line_add(struct line *line, const char *data, size_t size)
@@ -126,8 +130,8 @@ static void line_begin(struct line *line, enum log_level level,
 	line_pair(line, "pid", pid);
 	line_pair(line, "role", *process.role ? process.role : NULL);
 	line_pair(line, "event", event);
-	line_pair(line, "request", *process.request ? process.request : NULL);
-	line_pair(line, "trace", *process.trace ? process.trace : NULL);
+	line_pair(line, "request", *thread.request ? thread.request : NULL);
+	line_pair(line, "trace", *thread.trace ? thread.trace : NULL);
 }
 
 /* Where stderr is broken there is nobody left to tell. */
@@ -163,14 +167,14 @@ bool log_enabled(enum log_level level)
 
 void log_request_begin(struct view id, struct view trace)
 {
-	copy_id(process.request, id);
-	copy_id(process.trace, trace);
+	copy_id(thread.request, id);
+	copy_id(thread.trace, trace);
 }
 
 void log_request_end(void)
 {
-	*process.request = '\0';
-	*process.trace = '\0';
+	*thread.request = '\0';
+	*thread.trace = '\0';
 }
 
 void log_event(enum log_level level, const char *event, ...)

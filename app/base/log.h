@@ -20,13 +20,14 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* The process's own settings; the only mutable state behind the log. */
+/* The process's own settings, made before it has a second thread. */
 void log_setup(enum log_level level, const char *role);
 bool log_enabled(enum log_level level);
 
 /*
- * What every following line says about the request being served: its id and,
- * when there is one, the trace id; copied, up to 128 bytes of each.
+ * What every following line of this thread says about the request being
+ * served: its id and, when there is one, the trace id; copied, up to 128 bytes
+ * of each.
  * log_request_end() forgets them.
  */
 void log_request_begin(struct view id, struct view trace);

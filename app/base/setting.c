@@ -86,8 +86,8 @@ const struct setting settings[SETTING_COUNT] = {
 		.initial = "64",
 		.min = 1,
 		.max = 64,
-		.about = "Requests that a worker takes before it syncs once "
-			 "for all of them",
+		.about = "Writes that a worker has in hand at most, until "
+			 "they are on disk",
 	},
 	{
 		.name = "request-timeout-ms",

@@ -228,6 +228,9 @@ enum err store_delete_prefix(struct store *store, struct view prefix,
  * opened again, and the answer to the client must say failure.  ERR_BUSY when
  * whoever syncs did not come back within the lock timeout: the fate of the
  * write is unknown.
+ *
+ * The only call that another thread may make while the process uses the store,
+ * one at a time.
  */
 enum err store_sync(struct store *store, uint64_t ticket);
 

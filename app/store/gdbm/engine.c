@@ -28,44 +28,55 @@ struct timespec engine_lock_deadline(const struct gdbm_store *g)
 	return clock_deadline((long)g->conf.lock_timeout_ms);
 }
 
-enum err engine_segment_fd(struct gdbm_store *g, uint64_t number, int *fd)
+enum err engine_open_segment(const struct gdbm_store *g,
+			     struct segment_file *file, uint64_t number)
 {
-	struct segment_file *file = &g->files[number % SHARED_RING_MAX];
 	struct journal_head head;
 	enum err err;
 
-	if (file->number != number) {
-		if (file->number)
-			file_close(&file->fd, "journal");
-		file->number = 0;
-		err = journal_open(g->dir, number, O_RDWR, &head, &file->fd);
-		if (err)
-			return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
-		file->number = number;
-	}
-	*fd = file->fd;
+	if (file->number == number)
+		return ERR_OK;
+	engine_close_segment(file);
+	err = journal_open(g->dir, number, O_RDWR, &head, &file->fd);
+	if (err)
+		return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
+	file->number = number;
 	return ERR_OK;
+}
+
+void engine_close_segment(struct segment_file *file)
+{
+	if (file->number)
+		file_close(&file->fd, "journal");
+	file->number = 0;
+}
+
+enum err engine_segment_fd(struct gdbm_store *g, uint64_t number, int *fd)
+{
+	struct segment_file *file = &g->files[number % SHARED_RING_MAX];
+	enum err err = engine_open_segment(g, file, number);
+
+	*fd = file->fd;
+	return err;
 }
 
 void engine_close_files(struct gdbm_store *g)
 {
-	for (size_t i = 0; i < SHARED_RING_MAX; i++) {
-		if (g->files[i].number)
-			file_close(&g->files[i].fd, "journal");
-		g->files[i].number = 0;
-	}
+	for (size_t i = 0; i < SHARED_RING_MAX; i++)
+		engine_close_segment(&g->files[i]);
+	sync_close_before(g, UINT64_MAX);
 	tables_close_all(&g->tables);
 }
 
 void engine_close_unneeded(struct gdbm_store *g)
 {
+	uint64_t first = g->manifest.first_segment;
+
 	for (size_t i = 0; i < SHARED_RING_MAX; i++) {
-		if (g->files[i].number &&
-		    g->files[i].number < g->manifest.first_segment) {
-			file_close(&g->files[i].fd, "journal");
-			g->files[i].number = 0;
-		}
+		if (g->files[i].number < first)
+			engine_close_segment(&g->files[i]);
 	}
+	sync_close_before(g, first);
 	tables_retain(&g->tables, &g->manifest);
 }
 
@@ -98,6 +109,7 @@ void engine_free(struct gdbm_store *g)
 	file_close(&g->owner_fd, LOCK_FILE_NAME);
 	file_close(&g->dir, "data directory");
 	free(g->data_dir);
+	pthread_mutex_destroy(&g->sync_file.mutex);
 	free(g);
 }
 
@@ -115,6 +127,7 @@ static enum err engine_new(const struct store_conf *conf,
 	g->owner_fd = -1;
 	g->changes.wake_fd = -1;
 	g->changes.fd = -1;
+	g->sync_file.mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	g->data_dir = strdup(conf->data_dir);
 	return g->data_dir ? ERR_OK : ERR_NO_MEMORY;
 }

@@ -30,6 +30,8 @@
 #ifndef STORE_GDBM_ENGINE_H
 #define STORE_GDBM_ENGINE_H
 
+#include <pthread.h>
+
 #include "store/gdbm/journal.h"
 #include "store/gdbm/manifest.h"
 #include "store/gdbm/shared.h"
@@ -39,6 +41,15 @@
 struct segment_file {
 	uint64_t number; /* 0: none open */
 	int fd;
+};
+
+/*
+ * The segment that is synced.  store_sync() may be another thread's, so what
+ * it uses is its own, and this lock is for it and who closes the file.
+ */
+struct sync_file {
+	pthread_mutex_t mutex;
+	struct segment_file segment;
 };
 
 /* Of the housekeeper alone; see housekeep.c and expiry.c. */
@@ -87,6 +98,7 @@ struct gdbm_store {
 	struct manifest manifest; /* as this process has read it last */
 	struct tables tables;
 	struct segment_file files[SHARED_RING_MAX];
+	struct sync_file sync_file;
 	int64_t frozen_ms;     /* of a snapshot: its time; otherwise 0 */
 	uint64_t snapshots;    /* made by this process */
 	uint64_t last_segment; /* of the look that read_begin() began */
@@ -107,6 +119,12 @@ struct timespec engine_lock_deadline(const struct gdbm_store *g);
 
 /* engine.c: this process's own descriptor of a live segment. */
 enum err engine_segment_fd(struct gdbm_store *g, uint64_t number, int *fd);
+
+/* engine.c: have `file` be that of the segment; and of none. */
+enum err engine_open_segment(const struct gdbm_store *g,
+			     struct segment_file *file, uint64_t number);
+void engine_close_segment(struct segment_file *file);
+
 void engine_close_files(struct gdbm_store *g);
 
 /* engine.c: let go of everything, without a word to the data. */
@@ -305,6 +323,12 @@ enum err sync_ticket(struct store *store, uint64_t ticket);
  * A failure stops the store.
  */
 enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died);
+
+/*
+ * sync.c: close what was synced last, if it is a segment before this one and
+ * not being synced now; the sync closes it then.
+ */
+void sync_close_before(struct gdbm_store *g, uint64_t number);
 
 /* sync.c: give the sync lock back, and wake whoever waits for that. */
 void sync_release(struct shared *shared);

@@ -94,22 +94,53 @@ void sync_publish(struct gdbm_store *g, uint64_t revision)
 	wake_ring(&g->shared->wake, g->changes.wake_fd);
 }
 
+/* In the segment that is being written, or was just now. */
+static enum err sync_file(struct gdbm_store *g, uint64_t number,
+			  bool holder_died, uint64_t tail)
+{
+	struct segment_file *file = &g->sync_file.segment;
+	char name[JOURNAL_NAME_SIZE];
+	int64_t begun_us;
+	enum err err = engine_open_segment(g, file, number);
+
+	journal_name(number, name);
+	if (!err && holder_died)
+		err = rewrite(file->fd, name, shared_segment(g->shared, number),
+			      tail);
+	begun_us = clock_monotonic_us();
+	if (!err)
+		err = file_sync_data(file->fd, name);
+	if (!err)
+		count_sync(&g->shared->counters,
+			   clock_monotonic_us() - begun_us);
+	if (number < atomic_load(&g->shared->segment))
+		engine_close_segment(file);
+	return err;
+}
+
+void sync_close_before(struct gdbm_store *g, uint64_t number)
+{
+	struct sync_file *file = &g->sync_file;
+
+	if (pthread_mutex_trylock(&file->mutex))
+		return;
+	if (file->segment.number < number)
+		engine_close_segment(&file->segment);
+	pthread_mutex_unlock(&file->mutex);
+}
+
 enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died)
 {
 	struct segment *segment = shared_segment(g->shared, number);
 	uint64_t tail = atomic_load(&segment->tail);
 	char name[JOURNAL_NAME_SIZE];
-	int64_t begun_us;
-	int fd;
-	enum err err = engine_segment_fd(g, number, &fd);
+	enum err err;
 
-	journal_name(number, name);
-	if (!err && holder_died)
-		err = rewrite(fd, name, segment, tail);
-	begun_us = clock_monotonic_us();
-	if (!err)
-		err = file_sync_data(fd, name);
+	pthread_mutex_lock(&g->sync_file.mutex);
+	err = sync_file(g, number, holder_died, tail);
+	pthread_mutex_unlock(&g->sync_file.mutex);
 	if (err) {
+		journal_name(number, name);
 		atomic_store(&g->shared->stopped, true);
 		log_event(LOG_ERROR, "store-stopped", "file", name, "reason",
 			  err_string(err), "detail",
@@ -118,7 +149,6 @@ enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died)
 		return err;
 	}
 	segment->synced = tail;
-	count_sync(&g->shared->counters, clock_monotonic_us() - begun_us);
 	return ERR_OK;
 }
 

@@ -228,6 +228,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/seed.c \
 	%D%/api/serve.c \
 	%D%/api/serve.h \
+	%D%/api/spool.c \
+	%D%/api/spool.h \
 	%D%/api/transfer.c \
 	%D%/api/txn.c \
 	%D%/api/txn.h \

@@ -83,7 +83,8 @@ static int run_check(const struct conf *conf, struct source *source)
 
 /* Open the store for ourselves alone, work on it, and close it again. */
 static int with_store(const struct conf *conf,
-		      enum err (*work)(struct store *store))
+		      enum err (*work)(const struct conf *conf,
+				       struct store *store))
 {
 	const struct store_conf store_conf = service_store_conf(conf);
 	struct store *store;
@@ -92,7 +93,7 @@ static int with_store(const struct conf *conf,
 
 	if (err)
 		return EXIT_FAILURE;
-	err = work(store);
+	err = work(conf, store);
 	closed = store_close(store);
 	return err || closed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -104,21 +105,28 @@ static enum err print(void *arg, struct view bytes)
 	return log_errno("dump-failed", "output", errno);
 }
 
-static enum err dump(struct store *store)
+static enum err dump(const struct conf *conf, struct store *store)
 {
 	const struct sink sink = { print, stdout };
 	uint64_t revision;
-	enum err err = lines_dump(store, VIEW_LITERAL(""), &sink, &revision);
+	enum err err;
+
+	(void)conf;
+	err = lines_dump(store, VIEW_LITERAL(""), &sink, &revision);
 
 	if (!err && fflush(stdout))
 		err = log_errno("dump-failed", "output", errno);
 	return err;
 }
 
-static enum err load(struct store *store)
+static enum err load(const struct conf *conf, struct store *store)
 {
-	struct lines_load load = { .store = store, .alone = true };
-	enum err err = lines_load(&load, stdin);
+	struct lines_load load = { .store = store,
+				   .alone = true,
+				   .folder = conf->data_dir,
+				   .read = lines_read_stdio,
+				   .read_arg = stdin };
+	enum err err = lines_load(&load);
 
 	if (err)
 		log_event(LOG_ERROR,

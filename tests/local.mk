@@ -130,6 +130,7 @@ unit_tests = \
 	%D%/api/test_rollup \
 	%D%/api/test_seed \
 	%D%/api/test_serve \
+	%D%/api/test_spool \
 	%D%/api/test_transfer \
 	%D%/api/test_txn \
 	%D%/api/test_watch \
@@ -191,6 +192,9 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_gdbm_test_table_faults_SOURCES = \
 	%D%/store/gdbm/test_table_faults.c \
+	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_api_test_spool_SOURCES = \
+	%D%/api/test_spool.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_api_test_transfer_SOURCES = \
 	%D%/api/test_transfer.c \

@@ -48,6 +48,11 @@ struct lines_load {
 	struct view own;    /* likewise, as ERR_FORBIDDEN */
 	bool replace;       /* keys that the lines don't have are deleted */
 	bool alone;         /* nobody else does the store's housekeeping */
+	const char *folder; /* with room for all records, until they are in */
+
+	/* Where the lines come from: up to size bytes, 0 at their end. */
+	enum err (*read)(void *arg, void *data, size_t size, size_t *got);
+	void *read_arg;
 
 	/* out */
 	uint64_t count;     /* records put in */
@@ -67,17 +72,21 @@ struct lines_load {
  * write meanwhile may stay.  The lines have to be in order then.
  *
  * Everything is read and checked to the last line before anything is changed;
- * what can't be read twice is kept in a temporary file meanwhile (tmpfile(3)).
- * ERR_INVALID for lines that are not of the format, or that the store could
- * not take, ERR_FORBIDDEN for a key that is not one's own, ERR_DAMAGED when
- * they are cut off or the checksum is wrong.
+ * meanwhile the records are kept, where they are many in a file of `folder`
+ * without a name.  Any error of `read` and of that file; ERR_INVALID for lines
+ * that are not of the format, or that the store could not take, ERR_FORBIDDEN
+ * for a key that is not one's own, ERR_DAMAGED when they are cut off or the
+ * checksum is wrong.
  *
  * Then they are put in: in one commit, when they are up to some thousand and
  * some MiB, otherwise in many.  An error of store_commit() or store_sync()
  * leaves the lines before it in the store; loading again is safe, and
  * completes it.
  */
-enum err lines_load(struct lines_load *load, FILE *in);
+enum err lines_load(struct lines_load *load);
+
+/* For `read`, from a stream of stdio, which is the arg; ERR_IO is logged. */
+enum err lines_read_stdio(void *arg, void *data, size_t size, size_t *got);
 
 /* The message; the rest holds no memory. */
 void lines_load_free(struct lines_load *load);

@@ -2,18 +2,18 @@
 /*
  * Loading JSON lines into a store; lines.h has the format.
  *
- * Two passes over the same lines: the first checks all of them and the
- * checksum, the second puts them into the store.  To replace, the second
- * walks through the store's keys beside the lines, both in order, and deletes
- * what only the store has.
+ * In two passes: the first checks all lines and the checksum, and keeps what
+ * they mean; the second puts that into the store.  To replace, the second walks
+ * through the store's keys beside the records, both in order, and deletes what
+ * only the store has.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/bulk.h"
 #include "api/lines.h"
 #include "api/lines_read.h"
+#include "api/spool.h"
 #include "base/log.h"
 
 /* Up to so much is put in by one commit. */
@@ -21,10 +21,9 @@
 #define ATOMIC_BYTES (8u << 20)
 
 #define CURSOR_KEYS 1024
-#define COPY_BYTES  (64u << 10)
 
 /*
- * The store's keys with a prefix, in order, some at a time.  What the lines
+ * The store's keys with a prefix, in order, some at a time.  What the records
  * have put in lies behind the cursor, which never goes back to it.
  */
 struct cursor {
@@ -88,7 +87,7 @@ static void cursor_pass(struct cursor *cursor, struct view key)
 	cursor->at += 2 + key.size;
 }
 
-/* Go on behind the key, which has its line. */
+/* Go on behind the key, which has its record. */
 static void cursor_skip(struct cursor *cursor, struct view key)
 {
 	const struct view after = { cursor->after, cursor->after_size };
@@ -121,23 +120,24 @@ static enum err delete_before(struct cursor *cursor, struct bulk *bulk,
 	}
 }
 
-static enum err put_in(struct lines_load *load, struct lines_reader *reader,
+static enum err put_in(const struct lines_load *load, struct spool *spool,
 		       struct cursor *cursor, struct bulk *bulk)
 {
+	struct spool_record record;
 	bool end = false;
-	enum err err = lines_begin(reader);
+	enum err err = spool_rewind(spool);
 
 	while (!err) {
-		err = lines_next(reader, &end);
+		err = spool_next(spool, &record, &end);
 		if (err || end)
 			break;
 		if (load->replace) {
-			err = delete_before(cursor, bulk, &reader->key);
-			cursor_skip(cursor, reader->key);
+			err = delete_before(cursor, bulk, &record.key);
+			cursor_skip(cursor, record.key);
 		}
 		if (!err)
-			err = bulk_put(bulk, reader->key, reader->type,
-				       reader->value, reader->expires_ms);
+			err = bulk_put(bulk, record.key, record.type,
+				       record.value, record.expires_ms);
 	}
 	if (!err && load->replace)
 		err = delete_before(cursor, bulk, NULL);
@@ -153,17 +153,19 @@ static struct view range_of(const struct lines_load *load,
 	return of.size > load->prefix.size ? of : load->prefix;
 }
 
+/* The record n is in the line behind the first n. */
 static void tell(struct lines_load *load, const struct lines_reader *reader,
-		 enum err err)
+		 const struct spool *spool, enum err err)
 {
 	struct buf *message = &load->message;
+	uint64_t line = load->begun ? 1 + spool->taken : reader->number;
 
 	buf_clear(message);
 	if (reader->message.size > 0)
 		buf_add_view(message, buf_view(&reader->message));
 	else
-		buf_addf(message, "line %llu: %s",
-			 (unsigned long long)reader->number, err_string(err));
+		buf_addf(message, "line %llu: %s", (unsigned long long)line,
+			 err_string(err));
 	if (!load->begun)
 		buf_add_string(message, "; nothing was changed");
 	else
@@ -173,7 +175,8 @@ static void tell(struct lines_load *load, const struct lines_reader *reader,
 }
 
 /* The second pass. */
-static enum err apply(struct lines_load *load, struct lines_reader *reader)
+static enum err apply(struct lines_load *load,
+		      const struct lines_reader *reader, struct spool *spool)
 {
 	struct cursor cursor = { .store = load->store,
 				 .prefix = range_of(load, reader) };
@@ -186,7 +189,7 @@ static enum err apply(struct lines_load *load, struct lines_reader *reader)
 		bulk.bytes_max = 2 * ATOMIC_BYTES;
 	}
 	load->begun = true;
-	err = put_in(load, reader, &cursor, &bulk);
+	err = put_in(load, spool, &cursor, &bulk);
 	load->count = bulk.puts;
 	load->deleted = bulk.deletes;
 	load->revision = bulk.revision;
@@ -216,74 +219,61 @@ static enum err check_prefix(struct lines_reader *reader)
 }
 
 /* The first pass. */
-static enum err check(struct lines_reader *reader)
+static enum err check(struct lines_reader *reader, struct spool *spool)
 {
 	bool end = false;
 	enum err err = lines_begin(reader);
 
 	if (!err)
 		err = check_prefix(reader);
-	while (!err && !end)
+	while (!err) {
 		err = lines_next(reader, &end);
+		if (err || end)
+			break;
+		err = spool_add(spool,
+				&(struct spool_record){
+					.key = reader->key,
+					.type = reader->type,
+					.value = reader->value,
+					.expires_ms = reader->expires_ms });
+	}
 	return err;
 }
 
-static enum err load_twice(struct lines_load *load, FILE *in)
+enum err lines_load(struct lines_load *load)
 {
 	struct lines_reader reader = {
-		.in = in,
+		.read = load->read,
+		.read_arg = load->read_arg,
 		.value_max = load->store->value_max_bytes,
 		.prefix = load->prefix,
 		.own = load->own,
 		.ordered = load->replace,
 	};
-	off_t start = ftello(in);
-	enum err err = check(&reader);
+	struct spool spool;
+	enum err err;
 
-	if (!err && (start < 0 || fseeko(in, start, SEEK_SET)))
-		err = log_errno("load-failed", "input", errno);
+	load->begun = false;
+	spool_init(&spool, load->folder);
+	err = check(&reader, &spool);
 	if (!err)
-		err = apply(load, &reader);
+		err = apply(load, &reader, &spool);
 	if (err)
-		tell(load, &reader, err);
+		tell(load, &reader, &spool, err);
+	spool_release(&spool);
 	lines_reader_release(&reader);
 	return err;
 }
 
-static enum err copy(FILE *from, FILE *to)
+enum err lines_read_stdio(void *arg, void *data, size_t size, size_t *got)
 {
-	char *piece = malloc(COPY_BYTES);
-	enum err err = piece ? ERR_OK : ERR_NO_MEMORY;
-	size_t size;
+	FILE *in = arg;
 
-	while (!err && (size = fread(piece, 1, COPY_BYTES, from)) > 0)
-		if (fwrite(piece, 1, size, to) != size)
-			err = log_errno("load-failed", "temporary file", errno);
-	free(piece);
-	if (!err && ferror(from))
-		err = log_errno("load-failed", "input", errno);
-	if (!err && fflush(to))
-		err = log_errno("load-failed", "temporary file", errno);
-	rewind(to);
-	return err;
-}
-
-enum err lines_load(struct lines_load *load, FILE *in)
-{
-	FILE *kept;
-	enum err err;
-
-	load->begun = false;
-	if (ftello(in) >= 0)
-		return load_twice(load, in);
-	kept = tmpfile();
-	if (!kept)
-		return log_errno("load-failed", "temporary file", errno);
-	err = copy(in, kept);
-	if (!err)
-		err = load_twice(load, kept);
-	fclose(kept);
-	return err;
+	errno = 0;
+	*got = fread(data, 1, size, in);
+	return *got == 0 && ferror(in)
+		       ? log_errno("load-failed", "input", errno)
+		       : ERR_OK;
 }
 
 void lines_load_free(struct lines_load *load)

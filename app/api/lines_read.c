@@ -8,7 +8,7 @@
  */
 #include "api/lines_read.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,7 +16,6 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
-#include "base/log.h"
 
 /* A byte takes up to six in JSON ("\u0000"); names and numbers besides. */
 #define ESCAPED_SIZE   6
@@ -57,7 +56,8 @@ static enum err fill_chunk(struct lines_reader *reader, bool *end)
 {
 	struct buf *chunk = &reader->chunk;
 	size_t left = chunk->size - reader->chunk_at;
-	size_t got;
+	size_t got = 0;
+	enum err err;
 
 	if (reader->chunk_at > 0 && left > 0)
 		memmove(chunk->data, chunk->data + reader->chunk_at, left);
@@ -67,13 +67,11 @@ static enum err fill_chunk(struct lines_reader *reader, bool *end)
 		buf_reserve(chunk, left + CHUNK_SIZE);
 	if (chunk->err)
 		return chunk->err;
-	errno = 0;
-	got = fread(chunk->data + left, 1, CHUNK_SIZE, reader->in);
-	if (got == 0 && ferror(reader->in))
-		return log_errno("load-failed", "input", errno);
+	err = reader->read(reader->read_arg, chunk->data + left, CHUNK_SIZE,
+			   &got);
 	chunk->size += got;
 	*end = got == 0;
-	return ERR_OK;
+	return err;
 }
 
 /* The bytes up to and with the next line feed, or an error. */
@@ -375,16 +373,8 @@ static void count_line(struct lines_reader *reader)
 
 enum err lines_begin(struct lines_reader *reader)
 {
-	enum err err;
+	enum err err = next_line(reader);
 
-	reader->number = 0;
-	reader->count = 0;
-	reader->bytes_read = 0;
-	reader->crc = 0;
-	buf_clear(&reader->chunk);
-	reader->chunk_at = 0;
-	buf_clear(&reader->of);
-	err = next_line(reader);
 	if (err)
 		return err;
 	err = check_head(reader);

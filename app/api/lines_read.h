@@ -3,8 +3,6 @@
 #ifndef API_LINES_READ_H
 #define API_LINES_READ_H
 
-#include <stdio.h>
-
 #include "http/json_tree.h"
 
 /* The members that mean something; others are passed over. */
@@ -25,7 +23,8 @@ enum line_member {
 };
 
 struct lines_reader {
-	FILE *in;
+	enum err (*read)(void *arg, void *data, size_t size, size_t *got);
+	void *read_arg;
 	uint64_t value_max; /* bytes */
 	struct view prefix; /* that every key has to begin with */
 	struct view own;    /* likewise; without it, ERR_FORBIDDEN */
@@ -53,9 +52,9 @@ struct lines_reader {
 };
 
 /*
- * Begin at the first line, which must be one of the format.  ERR_INVALID,
- * ERR_FORBIDDEN and ERR_DAMAGED with a message; ERR_IO and ERR_NO_MEMORY
- * without.
+ * The first line, which must be one of the format; once.  ERR_INVALID,
+ * ERR_FORBIDDEN and ERR_DAMAGED with a message; ERR_NO_MEMORY, and errors of
+ * `read`, without.
  */
 enum err lines_begin(struct lines_reader *reader);
 

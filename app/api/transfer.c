@@ -4,30 +4,25 @@
  *
  * An export is of a snapshot: it may last for as long as its client goes on
  * reading, at one revision, and holds nobody back; but no longer than its
- * token is good, which is looked up all the while.  An import is kept in a
- * file without a name beside the store until all of it is there and has been
+ * token is good, which is looked up all the while.  What is imported is kept in
+ * a file without a name beside the store until all of it is there and has been
  * checked: so a body may be larger than memory, and one that was cut off
  * changes nothing.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "api/condition.h"
 #include "api/handlers.h"
 #include "api/lines.h"
 #include "api/permit.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "http/etag.h"
 #include "http/json.h"
 #include "http/mediatype.h"
 
-#define PIECE_BYTES (256u << 10)
+#define PIECE_BYTES (16u << 10)
 #define MODE_MAX    16 /* bytes of the parameter */
-#define SPOOL_NAME  "import.tmp"
 
 static const char *const types[] = { "application/jsonl",
 				     "application/x-ndjson" };
@@ -150,9 +145,9 @@ enum err export_get(struct call *call)
 struct import {
 	struct call *call;
 	struct lines_load load;
-	int spool_fd;
-	FILE *in;
 	char prefix[STORE_KEY_MAX];
+	uint64_t received; /* bytes of the body */
+	enum err read_err; /* why it did not go on */
 };
 
 static enum err read_query(struct import *import)
@@ -192,62 +187,38 @@ static enum err check_request(struct call *call)
 	return err;
 }
 
-/* The whole body into the spool. */
-static enum err receive(struct import *import)
+static enum err receive(void *arg, void *data, size_t size, size_t *got)
 {
-	struct call *call = import->call;
-	const struct request *request = call->request;
-	char *piece = malloc(PIECE_BYTES);
-	int64_t at = 0;
-	size_t got = 0;
-	enum err err = piece ? ERR_OK : ERR_NO_MEMORY;
+	struct import *import = arg;
+	const struct request *request = import->call->request;
 
-	while (!err) {
-		err = request->read(request->read_arg, piece, PIECE_BYTES,
-				    &got);
-		if (err || !got)
-			break;
-		err = file_write_at(import->spool_fd, SPOOL_NAME, piece, got,
-				    at);
-		at += (int64_t)got;
-	}
-	free(piece);
-	if (err == ERR_INCOMPLETE)
-		fault(call, err,
-		      "the body was cut off after %lld bytes; nothing was "
-		      "changed",
-		      (long long)at);
-	return err;
+	import->read_err = request->read(request->read_arg, data, size, got);
+	import->received += *got;
+	return import->read_err;
 }
 
-static enum err open_spool(struct import *import)
+/* An answer has to wait until the peer has sent everything. */
+static void receive_rest(struct import *import)
 {
-	enum err err = file_open_unnamed(import->call->api->conf->data_dir,
-					 SPOOL_NAME, &import->spool_fd);
+	char piece[PIECE_BYTES];
+	size_t got = 1;
 
-	if (!err)
-		err = receive(import);
-	if (err)
-		return err;
-	import->in = fdopen(import->spool_fd, "r");
-	if (!import->in)
-		return log_errno("import-failed", SPOOL_NAME, errno);
-	import->spool_fd = -1;
-	return ERR_OK;
-}
-
-static void close_spool(struct import *import)
-{
-	if (import->in)
-		fclose(import->in);
-	file_close(&import->spool_fd, SPOOL_NAME);
+	while (!import->read_err && got > 0)
+		receive(import, piece, sizeof(piece), &got);
 }
 
 /* Lines that are cut off or changed are the client's mistake. */
 static enum err load(struct import *import)
 {
-	enum err err = lines_load(&import->load, import->in);
+	enum err err = lines_load(&import->load);
 
+	if (err && !import->load.begun)
+		receive_rest(import);
+	if (err == ERR_INCOMPLETE)
+		return fault(import->call, err,
+			     "the body was cut off after %llu bytes; nothing "
+			     "was changed",
+			     (unsigned long long)import->received);
 	if (err == ERR_DAMAGED && !import->load.begun)
 		err = ERR_INVALID;
 	if (err)
@@ -285,8 +256,10 @@ enum err import_post(struct call *call)
 	struct import import = {
 		.call = call,
 		.load = { .store = call->api->store,
-			  .own = call->access.prefix },
-		.spool_fd = -1,
+			  .own = call->access.prefix,
+			  .folder = call->api->conf->data_dir,
+			  .read = receive,
+			  .read_arg = &import },
 	};
 	enum err err = read_query(&import);
 
@@ -295,12 +268,9 @@ enum err import_post(struct call *call)
 	if (!err)
 		err = check_request(call);
 	if (!err)
-		err = open_spool(&import);
-	if (!err)
 		err = load(&import);
 	if (!err)
 		err = answer(&import);
 	lines_load_free(&import.load);
-	close_spool(&import);
 	return err;
 }

@@ -94,8 +94,12 @@ static enum err dump_to(struct store *store, FILE *out)
 /* Loads, and sees that what failed is told. */
 static enum err load_from(struct store *store, FILE *in)
 {
-	struct lines_load load = { .store = store, .alone = true };
-	enum err err = lines_load(&load, in);
+	struct lines_load load = { .store = store,
+				   .alone = true,
+				   .folder = harness_tmpdir(),
+				   .read = lines_read_stdio,
+				   .read_arg = in };
+	enum err err = lines_load(&load);
 
 	CU_ASSERT_EQUAL(load.message.size > 0, err != ERR_OK);
 	lines_load_free(&load);

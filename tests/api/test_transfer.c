@@ -63,6 +63,7 @@ static int import_lines(const char *target, const char *lines, size_t count)
 }
 
 #define HEAD       "{\"librapi\":1}\n"
+#define MANY       3000 /* records: too many to be kept in memory */
 #define LINE(k, v) "{\"key\":\"" k "\",\"value\":\"" v "\"}\n"
 
 static void what_was_exported_is_imported(void)
@@ -284,13 +285,28 @@ static void what_is_no_lines_is_refused_by_its_header(void)
 	client_close(&client);
 }
 
+/* So much that it is kept in a file meanwhile. */
+static int import_large(void)
+{
+	struct buf lines = BUF_EMPTY;
+	int status;
+
+	buf_add_string(&lines, HEAD);
+	for (int i = 0; i < MANY; i++)
+		buf_addf(&lines, LINE("%d", "%100d"), i, i);
+	status = import_lines("/v1/import", buf_string(&lines), MANY);
+	buf_release(&lines);
+	return status;
+}
+
 static void without_a_folder_for_the_upload_nothing_changes(void)
 {
 	open_client();
 	client.conf.data_dir = "/nonexistent";
-	CU_ASSERT_EQUAL(import_lines("/v1/import", HEAD LINE("a", "1"), 1),
-			500);
+	CU_ASSERT_EQUAL(import_large(), 500);
 	CU_ASSERT_EQUAL(revision(), 0);
+	CU_ASSERT_EQUAL(import_lines("/v1/import", HEAD LINE("a", "1"), 1),
+			200);
 	client_close(&client);
 }
 
@@ -303,7 +319,7 @@ static void on_a_full_disk_nothing_changes_and_nothing_stays(void)
 		int status;
 
 		fault_arm(FAULT_WRITE, n, ENOSPC);
-		status = import_lines("/v1/import", HEAD LINE("a", "1"), 1);
+		status = import_large();
 		if (!fault_disarm())
 			break;
 		CU_ASSERT_EQUAL(status, 507);

@@ -18,6 +18,7 @@ LARGE = 16 << 20            # bytes of the store that exports stand in
 VALUE = b"0123456789abcdef" * 4096
 BEYOND = 48 << 20           # bytes of a store, and of the memory for it
 MEMORY = 32 << 20
+MISTAKEN = 32 << 20         # bytes behind a mistake
 
 
 def records(lines):
@@ -275,6 +276,15 @@ class Import(librapi.SharedService):
                 self.s.request("POST", "/v1/import", lines[:sent]),
                 400, "invalid-request")
             self.assertIn("nothing was changed", problem["detail"])
+        self.assertEqual(self.s.get("/v1").json["revision"], before)
+
+    def test_a_mistake_before_much_more_is_told(self):
+        before = self.s.get("/v1").json["revision"]
+        lines = b'{"librapi":1}\nno line\n' + bytes(MISTAKEN)
+        problem = self.assert_problem(
+            self.s.request("POST", "/v1/import", lines),
+            400, "invalid-request")
+        self.assertIn("line 2: not JSON", problem["detail"])
         self.assertEqual(self.s.get("/v1").json["revision"], before)
 
     def test_it_is_many_times_as_fast_as_single_writes(self):

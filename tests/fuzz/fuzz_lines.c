@@ -30,12 +30,16 @@ static struct store *open_store(void)
 
 static enum err load(struct store *store, struct view text)
 {
-	struct lines_load load = { .store = store, .alone = true };
 	FILE *in = fmemopen((void *)text.data, text.size, "r");
+	struct lines_load load = { .store = store,
+				   .alone = true,
+				   .folder = "/tmp",
+				   .read = lines_read_stdio,
+				   .read_arg = in };
 	enum err err;
 
 	FUZZ_HOLDS(in);
-	err = lines_load(&load, in);
+	err = lines_load(&load);
 	FUZZ_HOLDS(!err == !load.message.size);
 	lines_load_free(&load);
 	fclose(in);

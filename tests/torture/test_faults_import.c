@@ -370,7 +370,7 @@ static const char *wrong(void)
 	client_close(&client);
 	if (why)
 		return why;
-	if (access(harness_path("data/import.tmp"), F_OK) == 0)
+	if (access(harness_path("data/spool.tmp"), F_OK) == 0)
 		return "has a file that was left over";
 	if (store_check(&c, count_finding, &findings) || findings)
 		return "is not sound";

@@ -40,16 +40,15 @@ static void *run(void *arg)
 
 enum err syncer_init(struct syncer *syncer, struct store *store)
 {
-	*syncer = (struct syncer){ .store = store };
-	syncer->fd = eventfd(0, EFD_CLOEXEC);
+	*syncer = (struct syncer){ .fd = eventfd(0, EFD_CLOEXEC) };
 	if (syncer->fd < 0)
 		return log_errno("start-failed", "eventfd", errno);
 	if (sem_init(&syncer->begun, 0, 0)) {
 		log_errno("start-failed", "semaphore", errno);
 		close(syncer->fd);
-		*syncer = (struct syncer){ 0 };
 		return ERR_SYSTEM;
 	}
+	syncer->store = store;
 	return ERR_OK;
 }
 

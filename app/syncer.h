@@ -54,7 +54,7 @@ bool syncer_ended(struct syncer *syncer, enum err *err);
 /* Wait for the end of the sync that was begun: the error. */
 enum err syncer_wait(struct syncer *syncer);
 
-/* End the thread, after its sync; once initialised, or all zero. */
+/* End the thread, after its sync; also of one that is all zero, or failed. */
 void syncer_release(struct syncer *syncer);
 
 #endif

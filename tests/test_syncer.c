@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -190,6 +191,22 @@ static void without_a_thread_nothing_is_begun(void)
 	CU_ASSERT_FALSE(syncer_ended(&syncer, &err));
 	no_threads = false;
 	CU_ASSERT_FALSE(syncer_begin(&syncer, commit(store)));
+	syncer_release(&syncer);
+	store_close(store);
+}
+
+static void without_a_descriptor_there_is_none(void)
+{
+	struct store *store = open_store();
+	struct syncer syncer;
+	struct rlimit limit, none;
+
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ .rlim_max = limit.rlim_max };
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &none), 0);
+	CU_ASSERT_EQUAL(syncer_init(&syncer, store), ERR_SYSTEM);
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CU_ASSERT_PTR_NULL(syncer.store);
 	syncer_release(&syncer);
 	store_close(store);
 }
@@ -392,6 +409,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(one_after_the_other_is_waited_for),
 	HARNESS_TEST(a_sync_that_failed_is_told_as_such),
 	HARNESS_TEST(without_a_thread_nothing_is_begun),
+	HARNESS_TEST(without_a_descriptor_there_is_none),
 	HARNESS_TEST(who_leaves_within_a_sync_waits_for_it),
 	HARNESS_TEST(who_reads_does_not_wait_for_the_disk),
 	HARNESS_TEST(what_is_written_meanwhile_shares_the_next_sync),

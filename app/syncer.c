@@ -44,9 +44,10 @@ enum err syncer_init(struct syncer *syncer, struct store *store)
 	if (syncer->fd < 0)
 		return log_errno("start-failed", "eventfd", errno);
 	if (sem_init(&syncer->begun, 0, 0)) {
-		log_errno("start-failed", "semaphore", errno);
+		enum err err = log_errno("start-failed", "semaphore", errno);
+
 		close(syncer->fd);
-		return ERR_SYSTEM;
+		return err;
 	}
 	syncer->store = store;
 	return ERR_OK;

@@ -36,7 +36,7 @@ struct syncer {
 	atomic_bool ended;
 };
 
-/* The store stays the caller's.  ERR_SYSTEM, logged. */
+/* The store stays the caller's.  As err_from_errno() says, logged. */
 enum err syncer_init(struct syncer *syncer, struct store *store);
 
 /*

@@ -30,8 +30,8 @@ class Clients:
             target = f"/v1/kv/c{i}/{n}"
             try:
                 connection = self.service.connect()
-            except ConnectionRefusedError:
-                return
+            except (ConnectionRefusedError, ConnectionResetError):
+                return      # reset: the socket was closed with us in its queue
             try:
                 answer = connection.request("PUT", target, target.encode())
             except OSError:

@@ -261,6 +261,7 @@ end_to_end_tests = \
 	%D%/e2e/test_notify.py \
 	%D%/e2e/test_roles.py \
 	%D%/e2e/test_routes.py \
+	%D%/e2e/test_options.py \
 	%D%/e2e/test_patch.py \
 	%D%/e2e/test_properties.py \
 	%D%/e2e/test_seed.py \

@@ -48,11 +48,12 @@ def value(size):
 
 class Librapi(librapi.Service):
     """
-    The service itself, behind one lighttpd; also the frame for others behind
-    lighttpd.
+    The service itself, behind one lighttpd, which polls as long as there are
+    but a few hundred connections; also the frame for others behind lighttpd.
     """
 
     name = "librapi"
+    event_handler = "poll"
     missing = None
     durable = True
     contract = None
@@ -60,6 +61,7 @@ class Librapi(librapi.Service):
     def __init__(self, folder, mode="connect", **settings):
         super().__init__(folder, mode, **settings)
         self.address = librapi.ADDRESS
+        self.variables = {"LIGHTTPD_EVENT_HANDLER": self.event_handler}
 
     def processes(self):
         return librapi.processes_in(self.folder)
@@ -92,6 +94,13 @@ class Librapi(librapi.Service):
             answer = connection.request("PUT", f"/v1/kv/key{i:06}",
                                         value(size).encode())
             assert answer.status in (201, 204), answer
+
+
+class LibrapiEpoll(Librapi):
+    """As it is unless the environment asks otherwise."""
+
+    name = "librapi, epoll"
+    event_handler = "epoll"
 
 
 class Null(Librapi):
@@ -353,7 +362,7 @@ class Webdis(Peer):
                     assert answers.readline() == b"+OK\r\n"
 
 
-ALL = [Librapi, NullBest, NullPlain, Static, BoltKept, BoltEach, Etcd, Webdis]
+ALL = [Librapi, LibrapiEpoll, NullBest, NullPlain, Static, BoltKept, BoltEach, Etcd, Webdis]
 
 
 def why_missing(peer):

@@ -135,6 +135,7 @@ class Service:
         self.folder = folder
         self.mode = mode
         self.settings = settings
+        self.variables = {}     # of lighttpd/options.sh
         self.port = free_port()
         self.lighttpd = None
         self.program = None
@@ -149,7 +150,7 @@ class Service:
         env["LIGHTTPD_PORT"] = str(self.port)
         env["LIGHTTPD_PROGRAM"] = PROGRAM
         env["LIGHTTPD_ERRORS"] = os.path.join(BUILD, "lighttpd", "errors")
-        return env
+        return dict(env, **self.variables)
 
     def start_process(self, command):
         with open(self.log_path, "ab") as log:

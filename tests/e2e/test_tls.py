@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS, HTTP/2 and the access log, which the environment switches on."""
+"""TLS and HTTP/2, which the environment switches on."""
 
 import os
-import re
 import socket
 import ssl
 import subprocess
@@ -14,11 +13,6 @@ import librapi
 
 class TlsService(librapi.Service):
     """Talked to by curl, which knows TLS and HTTP/2."""
-
-    variables = {}
-
-    def environment(self):
-        return {**super().environment(), **self.variables}
 
     def curl(self, path, *arguments):
         return subprocess.run(
@@ -89,38 +83,6 @@ class Tls(librapi.TestCase):
         self.s.start()
         with self.assertRaises(OSError):
             self.s.get("/readyz")
-
-
-class AccessLog(librapi.TestCase):
-    def start(self, **variables):
-        service = self.service(start=False)
-        service.__class__ = TlsService
-        service.ready = lambda: librapi.Service.ready(service)
-        service.variables = variables
-        service.start()
-        return service
-
-    def test_a_line_a_request_when_it_is_on(self):
-        folder = self.service(start=False).folder
-        path = os.path.join(folder, "access")
-        s = self.start(LIGHTTPD_ACCESS_LOG=path)
-        answer = s.get('/v1/kv/a%22b"c')
-        self.assertEqual(answer.status, 404)
-        s.stop()
-        with open(path, encoding="utf-8") as f:
-            line = next(line for line in f if "a%22b" in line)
-        self.assertRegex(line, re.compile(
-            r"^time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} level=info "
-            r"role=lighttpd event=request client=127\.[0-9.]+ "
-            r'request="GET /v1/kv/a%22b\\"c HTTP/1\.1" status=404 '
-            r"bytes_in=\d+ bytes_out=\d+ duration_us=\d+ "
-            f'request_id="{answer["X-Request-Id"]}"\n$'))
-
-    def test_no_line_when_it_is_not(self):
-        s = self.start()
-        s.get("/v1/kv/a")
-        s.stop()
-        self.assertNotIn("event=request", s.log())
 
 
 if __name__ == "__main__":

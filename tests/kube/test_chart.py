@@ -50,7 +50,7 @@ MATRIX = [
      "podAnnotations.a": "b", "nodeSelector.disk": "ssd",
      "tolerations[0].operator": "Exists",
      "service.annotations.a": "b", "web.bind": "[::]",
-     "web.accessLog": "true"},
+     "web.accessLog": "true", "web.eventHandler": "poll"},
 ]
 
 REFUSED = [
@@ -70,6 +70,7 @@ REFUSED = [
     ({"service.type": "None"}, "service.type"),
     ({"service.port": 0}, "service.port"),
     ({"ingress.host": "Not A Host"}, "ingress.host"),
+    ({"web.eventHandler": "select"}, "web.eventHandler"),
     ({"backup.schedule": "daily"}, "backup.schedule"),
     ({"backup.keep": 0}, "backup.keep"),
     ({"serviceMonitor.interval": "often"}, "serviceMonitor.interval"),
@@ -232,6 +233,13 @@ class Chart(librapi.TestCase):
               "LIBRAPI_VALUE_MAX_BYTES": "10000000",
               "LIBRAPI_REQUIRE_CONDITIONS": "true",
               "LIBRAPI_LOG_LEVEL": "debug"}])
+
+    def test_lighttpd_gets_the_options_that_are_asked_for(self):
+        self.assertEqual(
+            [doc["data"] for doc in self.all if doc["kind"] == "ConfigMap"
+             and "LIGHTTPD_EVENT_HANDLER" in doc["data"]],
+            [{"LIGHTTPD_BIND": "[::]", "LIGHTTPD_ACCESS_LOG": "/dev/stderr",
+              "LIGHTTPD_EVENT_HANDLER": "poll"}])
 
     def test_other_settings_are_another_pod(self):
         marks = {doc["spec"]["template"]["metadata"]["annotations"]

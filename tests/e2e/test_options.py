@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The access log and the event handler, which the environment chooses."""
+
+import os
+import re
+
+import librapi
+from stream import Stream
+
+
+class AccessLog(librapi.TestCase):
+    def start(self, **variables):
+        service = self.service(start=False)
+        service.variables = variables
+        return service.start()
+
+    def test_a_line_a_request_when_it_is_on(self):
+        folder = self.service(start=False).folder
+        path = os.path.join(folder, "access")
+        s = self.start(LIGHTTPD_ACCESS_LOG=path)
+        answer = s.get('/v1/kv/a%22b"c')
+        self.assertEqual(answer.status, 404)
+        s.stop()
+        with open(path, encoding="utf-8") as f:
+            line = next(line for line in f if "a%22b" in line)
+        self.assertRegex(line, re.compile(
+            r"^time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} level=info "
+            r"role=lighttpd event=request client=127\.[0-9.]+ "
+            r'request="GET /v1/kv/a%22b\\"c HTTP/1\.1" status=404 '
+            r"bytes_in=\d+ bytes_out=\d+ duration_us=\d+ "
+            f'request_id="{answer["X-Request-Id"]}"\n$'))
+
+    def test_no_line_when_it_is_not(self):
+        s = self.start()
+        s.get("/v1/kv/a")
+        s.stop()
+        self.assertNotIn("event=request", s.log())
+
+
+class EventHandler(librapi.TestCase):
+    def start(self, mode="connect", **variables):
+        service = self.service(mode, start=False)
+        service.variables = variables
+        return service.start()
+
+    @staticmethod
+    def has_epoll(service):
+        folder = f"/proc/{service.lighttpd.pid}/fd"
+        return "anon_inode:[eventpoll]" in [
+            os.readlink(os.path.join(folder, fd)) for fd in os.listdir(folder)]
+
+    def test_epoll_where_none_is_named(self):
+        self.assertTrue(self.has_epoll(self.start()))
+        self.assertTrue(self.has_epoll(self.start(LIGHTTPD_EVENT_HANDLER="")))
+
+    def test_epoll_where_it_is_named(self):
+        s = self.start(LIGHTTPD_EVENT_HANDLER="epoll")
+        self.assertTrue(self.has_epoll(s))
+
+    def test_poll_where_it_is_named(self):
+        s = self.start(LIGHTTPD_EVENT_HANDLER="poll")
+        self.assertFalse(self.has_epoll(s))
+        self.assertEqual(s.put("/v1/kv/a", b"1").status, 201)
+        self.assertEqual(s.get("/v1/kv/a").body, b"1")
+
+    def test_with_poll_watches_are_told_and_missed(self):
+        s = self.service(start=False, watchers_max=1, watch_heartbeat_ms=100)
+        s.variables = {"LIGHTTPD_EVENT_HANDLER": "poll"}
+        s.start()
+        stream = Stream(s, "/v1/watch")
+        stream.open()
+        s.put("/v1/kv/a", b"1")
+        events = librapi.wait_until(stream.read, "an event")
+        self.assertEqual([event["key"] for event in events], ["a"])
+        self.assertEqual(s.get("/v1/watch?wait=0").status, 503)
+        stream.close()
+        librapi.wait_until(lambda: s.get("/v1/watch?wait=0").status == 200,
+                           "a watcher that went away is noticed")
+
+    def test_another_one_is_refused_by_name(self):
+        with self.assertRaisesRegex(
+                AssertionError, "LIGHTTPD_EVENT_HANDLER=select: not an event "
+                "handler; epoll and poll are"):
+            self.start("spawn", LIGHTTPD_EVENT_HANDLER="select")
+
+
+if __name__ == "__main__":
+    librapi.main()

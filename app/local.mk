@@ -168,6 +168,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/plan.c \
 	%D%/store/gdbm/plan.h \
 	%D%/store/gdbm/read.c \
+	%D%/store/gdbm/recent.c \
+	%D%/store/gdbm/recent.h \
 	%D%/store/gdbm/rebuild.c \
 	%D%/store/gdbm/rebuild.h \
 	%D%/store/gdbm/recovery.c \

@@ -105,6 +105,7 @@ unit_tests = \
 	%D%/store/gdbm/test_memtable \
 	%D%/store/gdbm/test_prefix \
 	%D%/store/gdbm/test_processes \
+	%D%/store/gdbm/test_recent \
 	%D%/store/gdbm/test_recovery \
 	%D%/store/gdbm/test_reserve \
 	%D%/store/gdbm/test_retain \
@@ -177,6 +178,9 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_gdbm_test_manifest_SOURCES = \
 	%D%/store/gdbm/test_manifest.c \
+	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_store_gdbm_test_recent_SOURCES = \
+	%D%/store/gdbm/test_recent.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_gdbm_test_recovery_SOURCES = \
 	%D%/store/gdbm/test_recovery.c \

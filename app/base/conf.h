@@ -55,6 +55,7 @@ struct conf {
 	uint64_t memtable_bytes;    /* shared memory for one segment's index */
 	uint64_t table_max_keys;    /* past it a table is split */
 	uint64_t table_max_bytes;
+	uint64_t read_cache_bytes;   /* of each process, for records */
 	uint64_t checkpoint_idle_ms; /* without writes, then checkpoint */
 	uint64_t expiry_interval_ms; /* between two looks for expired keys */
 	uint64_t history_bytes;      /* of journal kept for watchers */

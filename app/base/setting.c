@@ -236,6 +236,15 @@ const struct setting settings[SETTING_COUNT] = {
 		.about = "Bytes in one GDBM file before it is split",
 	},
 	{
+		.name = "read-cache-bytes",
+		.type = SETTING_NUMBER,
+		MEMBER(read_cache_bytes),
+		.initial = "4194304",
+		.max = 1073741824,
+		.about = "Memory of each worker for small values that it has "
+			 "read of late from the GDBM files",
+	},
+	{
 		.name = "checkpoint-idle-ms",
 		.type = SETTING_NUMBER,
 		MEMBER(checkpoint_idle_ms),

@@ -52,6 +52,7 @@ struct store_conf {
 	uint64_t memtable_bytes;
 	uint64_t table_max_keys;
 	uint64_t table_max_bytes;
+	uint64_t read_cache_bytes; /* of each process */
 	uint64_t checkpoint_idle_ms;
 	uint64_t expiry_interval_ms;
 	uint64_t history_bytes;
@@ -337,6 +338,8 @@ struct store_stats {
 	uint64_t oldest;         /* the least `since` for store_changes() */
 	uint64_t commits;        /* counter: that took a revision */
 	uint64_t expired;        /* counter: keys */
+	uint64_t cache_hits;     /* counter: reads of a table from memory */
+	uint64_t cache_misses;   /* counter: those of its file */
 	uint64_t syncs;          /* counter: that made commits durable */
 	uint64_t sync_us;        /* counter: time that they took */
 	uint64_t sync_counts[STORE_SYNC_BUCKETS]; /* counter: each bucket */

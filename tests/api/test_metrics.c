@@ -332,6 +332,8 @@ static void stats_of_a_bad_day(struct store *store, struct store_stats *stats)
 		.checkpoint_us = 3000001,
 		.checkpoint_failures = 7,
 		.expired = 8,
+		.cache_hits = 9,
+		.cache_misses = 10,
 	};
 }
 
@@ -341,6 +343,8 @@ static void the_store_is_told_of_as_it_is(void)
 		"store_writable 0\n",
 		"store_full 1\n",
 		"store_expired_keys_total 8\n",
+		"store_read_cache_hits_total 9\n",
+		"store_read_cache_misses_total 10\n",
 		"store_sync_duration_seconds_bucket{le=\"0.00025\"} 2\n",
 		"store_sync_duration_seconds_bucket{le=\"5\"} 2\n",
 		"store_sync_duration_seconds_bucket{le=\"+Inf\"} 3\n",

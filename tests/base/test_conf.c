@@ -116,6 +116,7 @@ static void without_anything_all_is_default(void)
 	CU_ASSERT_EQUAL(conf.memtable_bytes, 50331648);
 	CU_ASSERT_EQUAL(conf.table_max_keys, 60000);
 	CU_ASSERT_EQUAL(conf.table_max_bytes, 16777216);
+	CU_ASSERT_EQUAL(conf.read_cache_bytes, 4194304);
 	CU_ASSERT_EQUAL(conf.checkpoint_idle_ms, 5000);
 	CU_ASSERT_EQUAL(conf.expiry_interval_ms, 1000);
 	CU_ASSERT_EQUAL(conf.history_bytes, 134217728);

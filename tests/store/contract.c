@@ -41,6 +41,7 @@ struct store_conf contract_conf(void)
 		.memtable_bytes = 4 << 20,
 		.table_max_keys = 100,
 		.table_max_bytes = 1 << 20,
+		.read_cache_bytes = 8192,
 		.checkpoint_idle_ms = 1,
 		.expiry_interval_ms = 1,
 		.history_bytes = 16 << 20,

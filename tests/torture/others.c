@@ -16,6 +16,7 @@ static void settings(struct store_conf *conf)
 	conf->checkpoint_idle_ms = 0;
 	conf->expiry_interval_ms = 60000;
 	conf->history_bytes = 65536;
+	conf->read_cache_bytes = 8192;
 }
 
 const struct contract_engine others_engine = { .name = "gdbm",

@@ -105,6 +105,7 @@ void engine_free(struct gdbm_store *g)
 	changes_release(g);
 	buf_release(&g->frame);
 	buf_release(&g->current);
+	recent_release(&g->recent);
 	free(g->staged);
 	file_close(&g->owner_fd, LOCK_FILE_NAME);
 	file_close(&g->dir, "data directory");
@@ -122,6 +123,7 @@ static enum err engine_new(const struct store_conf *conf,
 	if (!g)
 		return ERR_NO_MEMORY;
 	g->conf = *conf;
+	recent_init(&g->recent, conf->read_cache_bytes);
 	g->slot = STORE_SLOTS_MAX;
 	g->dir = -1;
 	g->owner_fd = -1;
@@ -216,6 +218,8 @@ static void engine_stats(struct store *store, struct store_stats *stats)
 		.oldest = atomic_load(&shared->history_since),
 		.commits = atomic_load(&counters->commits),
 		.expired = atomic_load(&counters->expired),
+		.cache_hits = atomic_load(&counters->cache_hits),
+		.cache_misses = atomic_load(&counters->cache_misses),
 		.syncs = atomic_load(&counters->syncs),
 		.sync_us = atomic_load(&counters->sync_us),
 		.batched = atomic_load(&counters->batched),

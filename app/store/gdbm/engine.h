@@ -25,7 +25,8 @@
  *
  * below them: shared.h (shared memory and the protocol of readers),
  * journal.h, memtable.h, merge.h (many memtables as one), plan.h (a
- * table to be), manifest.h, table.h, tables.h (open tables), lock.h.
+ * table to be), manifest.h, table.h, tables.h (open tables), recent.h (records
+ * of tables in memory), lock.h.
  */
 #ifndef STORE_GDBM_ENGINE_H
 #define STORE_GDBM_ENGINE_H
@@ -34,6 +35,7 @@
 
 #include "store/gdbm/journal.h"
 #include "store/gdbm/manifest.h"
+#include "store/gdbm/recent.h"
 #include "store/gdbm/shared.h"
 #include "store/gdbm/tables.h"
 #include "store/store.h"
@@ -97,6 +99,7 @@ struct gdbm_store {
 
 	struct manifest manifest; /* as this process has read it last */
 	struct tables tables;
+	struct recent recent; /* records of these */
 	struct segment_file files[SHARED_RING_MAX];
 	struct sync_file sync_file;
 	int64_t frozen_ms;     /* of a snapshot: its time; otherwise 0 */

@@ -2,7 +2,7 @@
 /*
  * Reading, without any lock: pin the MANIFEST's version (shared.h), look
  * through the memtables from the newest segment to the oldest, then into the
- * one table whose range holds the key.
+ * one table whose range holds the key, or what is in memory of it.
  */
 #include "base/log.h"
 #include "store/gdbm/engine.h"
@@ -108,6 +108,26 @@ enum err read_table(struct gdbm_store *g, struct table_id id, struct view key,
 	return read_table_damaged(id);
 }
 
+/* The same, from memory where it was read of late. */
+static enum err read_recent(struct gdbm_store *g, struct table_id id,
+			    struct view key, struct buf *hold,
+			    struct record *record)
+{
+	enum err err;
+
+	buf_clear(hold);
+	if (recent_get(&g->recent, id, key, hold) &&
+	    !record_decode(key, buf_view(hold), record)) {
+		shared_count(&g->shared->counters.cache_hits, 1);
+		return ERR_OK;
+	}
+	shared_count(&g->shared->counters.cache_misses, 1);
+	err = read_table(g, id, key, hold, record);
+	if (!err)
+		recent_keep(&g->recent, id, key, buf_view(hold));
+	return err;
+}
+
 /* The newest entry in the memtables that is not newer than `revision`. */
 static const struct memtable_entry *find_entry(struct gdbm_store *g,
 					       struct view key,
@@ -151,7 +171,7 @@ enum err read_newest(struct gdbm_store *g, struct view key, uint64_t revision,
 		return ERR_OK;
 	if (!record)
 		record = &of_table;
-	err = read_table(g, table->id, key, &g->current, record);
+	err = read_recent(g, table->id, key, &g->current, record);
 	if (err)
 		return err == ERR_NOT_FOUND ? ERR_OK : err;
 	newest->revision = record->revision;
@@ -176,7 +196,7 @@ static enum err read_at(struct gdbm_store *g, struct view key,
 	table = manifest_find(&g->manifest, key);
 	if (!table)
 		return ERR_NOT_FOUND;
-	return read_table(g, table->id, key, hold, record);
+	return read_recent(g, table->id, key, hold, record);
 }
 
 enum err read_get(struct store *store, struct view key, struct buf *hold,

@@ -46,6 +46,8 @@ struct segment {
 struct shared_counters {
 	_Atomic uint64_t commits;
 	_Atomic uint64_t expired;
+	_Atomic uint64_t cache_hits;
+	_Atomic uint64_t cache_misses;
 	_Atomic uint64_t syncs;
 	_Atomic uint64_t sync_us;
 	_Atomic uint64_t sync_counts[STORE_SYNC_BUCKETS];

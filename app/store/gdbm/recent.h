@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Records of tables that this process has read of late, in memory.  Their
+ * bytes are in the page cache anyway, but to have GDBM find one takes four
+ * system calls, lseek(2) and read(2) for its bucket and for itself: each of 100
+ * gets in a transaction costs 3.2 us with them and 1.3 without
+ * (app/docs/bench.md).
+ *
+ * A table never changes, so what is kept is true for as long as a MANIFEST
+ * names the table, and nothing has to be told of a write: who looks for a key
+ * looks into the memtables first, and finds there whatever is newer.
+ *
+ * They are in a ring: each goes behind the one before it, over the oldest.
+ * Where one is stands in a place, of which a set of RECENT_WAYS belongs to a
+ * key by its hash; in a full set the oldest place is given to the next one.
+ */
+#ifndef STORE_GDBM_RECENT_H
+#define STORE_GDBM_RECENT_H
+
+#include "base/buf.h"
+#include "store/gdbm/table.h"
+
+#define RECENT_WAYS       4
+#define RECENT_SET_BYTES  512  /* of the ring for each set */
+#define RECENT_RECORD_MAX 4096 /* bytes of key and record; no more is kept */
+
+struct recent_place {
+	uint64_t end; /* in all bytes ever kept, behind the entry; 0: none */
+	uint32_t hash;
+	uint32_t size; /* of the entry */
+};
+
+struct recent {
+	size_t sets; /* 0: nothing is ever kept */
+	char *ring;  /* NULL until something is */
+	struct recent_place *places;
+	uint64_t end; /* of all bytes ever kept, with gaps at the ring's end */
+};
+
+/*
+ * An empty one, which takes `bytes` of memory, places included, with the first
+ * record; where there is no memory then, it keeps nothing.
+ */
+void recent_init(struct recent *recent, size_t bytes);
+void recent_release(struct recent *recent);
+
+/*
+ * True when the record of that key in that table is kept; its bytes are
+ * appended to `out`, whose failure stays in it.
+ */
+bool recent_get(const struct recent *recent, struct table_id id,
+		struct view key, struct buf *out);
+
+/* Keep a record that recent_get() did not have, unless it is too large. */
+void recent_keep(struct recent *recent, struct table_id id, struct view key,
+		 struct view record_bytes);
+
+#endif

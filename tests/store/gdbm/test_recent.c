@@ -186,6 +186,34 @@ static void what_is_had_is_always_what_was_kept(void)
 	CU_ASSERT_TRUE(hits > STEPS / 10);
 }
 
+/* A value may look like anything, so also like what it has gone over. */
+static void what_was_gone_over_is_gone(void)
+{
+	static char filler[8 * RECENT_SET_BYTES - 200];
+	char forged[200] = "";
+	struct recent recent;
+	size_t at, size, head;
+
+	recent_init(&recent, 8 * SET);
+	keep(&recent, "a", "1");
+	at = recent.end;
+	head = at - 2;
+	keep(&recent, "key", "true");
+	size = recent.end - at;
+	/* Behind the head and the key "b" of what shall be at the beginning. */
+	memcpy(forged + at - head - 1, recent.ring + at, size);
+	memcpy(forged + at - head - 1 + size - 4, "fake", 4);
+	recent_keep(&recent, first, view_of("f"),
+		    (struct view){ filler, sizeof(filler) });
+	CU_ASSERT_STRING_EQUAL(kept(&recent, first, "key"), "true");
+	recent_keep(&recent, first, view_of("b"),
+		    (struct view){ forged, sizeof(forged) });
+	CU_ASSERT_FALSE_FATAL(memcmp(recent.ring + at + size - 4, "fake", 4));
+	CU_ASSERT_STRING_EQUAL(kept(&recent, first, "key"), "-");
+	CU_ASSERT_STRING_EQUAL(kept(&recent, first, "a"), "-");
+	recent_release(&recent);
+}
+
 static void too_large_a_record_is_not_kept(void)
 {
 	static char bytes[RECENT_RECORD_MAX + 1];
@@ -334,6 +362,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(of_a_full_set_the_oldest_goes),
 	HARNESS_TEST(keys_of_the_same_hash_are_told_apart),
 	HARNESS_TEST(what_is_had_is_always_what_was_kept),
+	HARNESS_TEST(what_was_gone_over_is_gone),
 	HARNESS_TEST(too_large_a_record_is_not_kept),
 	HARNESS_TEST(without_memory_nothing_is_kept),
 	HARNESS_TEST(a_store_reads_what_is_newest_all_the_same),

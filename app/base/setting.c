@@ -242,7 +242,7 @@ const struct setting settings[SETTING_COUNT] = {
 		.initial = "4194304",
 		.max = 1073741824,
 		.about = "Memory of each worker for small values that it has "
-			 "read of late from the GDBM files",
+			 "read of late",
 	},
 	{
 		.name = "checkpoint-idle-ms",

@@ -338,8 +338,8 @@ struct store_stats {
 	uint64_t oldest;         /* the least `since` for store_changes() */
 	uint64_t commits;        /* counter: that took a revision */
 	uint64_t expired;        /* counter: keys */
-	uint64_t cache_hits;     /* counter: reads of a table from memory */
-	uint64_t cache_misses;   /* counter: those of its file */
+	uint64_t cache_hits;     /* counter: reads of a record from memory */
+	uint64_t cache_misses;   /* counter: those of a file */
 	uint64_t syncs;          /* counter: that made commits durable */
 	uint64_t sync_us;        /* counter: time that they took */
 	uint64_t sync_counts[STORE_SYNC_BUCKETS]; /* counter: each bucket */

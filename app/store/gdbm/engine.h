@@ -26,7 +26,7 @@
  * below them: shared.h (shared memory and the protocol of readers),
  * journal.h, memtable.h, merge.h (many memtables as one), plan.h (a
  * table to be), manifest.h, table.h, tables.h (open tables), recent.h (records
- * of tables in memory), lock.h.
+ * in memory), lock.h.
  */
 #ifndef STORE_GDBM_ENGINE_H
 #define STORE_GDBM_ENGINE_H
@@ -99,7 +99,7 @@ struct gdbm_store {
 
 	struct manifest manifest; /* as this process has read it last */
 	struct tables tables;
-	struct recent recent; /* records of these */
+	struct recent recent; /* records of these and the journal */
 	struct segment_file files[SHARED_RING_MAX];
 	struct sync_file sync_file;
 	int64_t frozen_ms;     /* of a snapshot: its time; otherwise 0 */

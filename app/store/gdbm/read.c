@@ -2,7 +2,7 @@
 /*
  * Reading, without any lock: pin the MANIFEST's version (shared.h), look
  * through the memtables from the newest segment to the oldest, then into the
- * one table whose range holds the key, or what is in memory of it.
+ * one table whose range holds the key.  The record itself may be in memory.
  */
 #include "base/log.h"
 #include "store/gdbm/engine.h"
@@ -108,23 +108,62 @@ enum err read_table(struct gdbm_store *g, struct table_id id, struct view key,
 	return read_table_damaged(id);
 }
 
-/* The same, from memory where it was read of late. */
-static enum err read_recent(struct gdbm_store *g, struct table_id id,
-			    struct view key, struct buf *hold,
-			    struct record *record)
+static struct recent_from from_table(struct table_id id)
 {
-	enum err err;
+	return (struct recent_from){ id.id << 1, id.generation };
+}
+
+static struct recent_from from_journal(uint64_t number, uint64_t position)
+{
+	return (struct recent_from){ number << 1 | 1, position };
+}
+
+/* From memory, where it was read of late. */
+static bool is_recent(struct gdbm_store *g, struct recent_from from,
+		      struct view key, struct buf *hold, struct record *record)
+{
+	struct shared_counters *counters = &g->shared->counters;
+	bool is;
 
 	buf_clear(hold);
-	if (recent_get(&g->recent, id, key, hold) &&
-	    !record_decode(key, buf_view(hold), record)) {
-		shared_count(&g->shared->counters.cache_hits, 1);
+	is = recent_get(&g->recent, from, key, hold) &&
+	     !record_decode(key, buf_view(hold), record);
+	shared_count(is ? &counters->cache_hits : &counters->cache_misses, 1);
+	return is;
+}
+
+/* As read_table(), and as read_entry() of an entry that is durable. */
+static enum err recent_table(struct gdbm_store *g, struct table_id id,
+			     struct view key, struct buf *hold,
+			     struct record *record)
+{
+	struct recent_from from = from_table(id);
+	enum err err;
+
+	if (is_recent(g, from, key, hold, record))
 		return ERR_OK;
-	}
-	shared_count(&g->shared->counters.cache_misses, 1);
 	err = read_table(g, id, key, hold, record);
 	if (!err)
-		recent_keep(&g->recent, id, key, buf_view(hold));
+		recent_keep(&g->recent, from, key, buf_view(hold));
+	return err;
+}
+
+static enum err recent_entry(struct gdbm_store *g, uint64_t number,
+			     const struct memtable_entry *entry,
+			     struct buf *hold, struct record *record)
+{
+	struct recent_from from = from_journal(number, entry->position);
+	struct view key = memtable_key(entry);
+	size_t size = entry->record_size;
+	enum err err;
+
+	if (is_recent(g, from, key, hold, record))
+		return ERR_OK;
+	err = read_entry(g, number, entry, true, hold, record);
+	if (!err)
+		recent_keep(
+			&g->recent, from, key,
+			(struct view){ hold->data + hold->size - size, size });
 	return err;
 }
 
@@ -164,14 +203,17 @@ enum err read_newest(struct gdbm_store *g, struct view key, uint64_t revision,
 		newest->expires_ms = entry->expires_ms;
 		if (!record || !newest->put)
 			return ERR_OK;
-		return read_entry(g, number, entry, true, &g->current, record);
+		if (revision == UINT64_MAX)
+			return read_entry(g, number, entry, true, &g->current,
+					  record);
+		return recent_entry(g, number, entry, &g->current, record);
 	}
 	table = manifest_find(&g->manifest, key);
 	if (!table)
 		return ERR_OK;
 	if (!record)
 		record = &of_table;
-	err = read_recent(g, table->id, key, &g->current, record);
+	err = recent_table(g, table->id, key, &g->current, record);
 	if (err)
 		return err == ERR_NOT_FOUND ? ERR_OK : err;
 	newest->revision = record->revision;
@@ -192,11 +234,11 @@ static enum err read_at(struct gdbm_store *g, struct view key,
 	if (entry && entry->verb != STORE_PUT)
 		return ERR_NOT_FOUND;
 	if (entry)
-		return read_entry(g, number, entry, true, hold, record);
+		return recent_entry(g, number, entry, hold, record);
 	table = manifest_find(&g->manifest, key);
 	if (!table)
 		return ERR_NOT_FOUND;
-	return read_recent(g, table->id, key, hold, record);
+	return recent_table(g, table->id, key, hold, record);
 }
 
 enum err read_get(struct store *store, struct view key, struct buf *hold,

@@ -8,7 +8,7 @@
 
 /* In the ring, before the key and the record. */
 struct entry {
-	struct table_id id;
+	struct recent_from from;
 	uint32_t key_size;
 	uint32_t record_size;
 };
@@ -46,8 +46,8 @@ static bool is_there(const struct recent *recent,
 	       place->end - place->size + ring_size(recent) >= recent->end;
 }
 
-/* The record, when the entry is of that key and table. */
-static bool matches(const char *at, struct table_id id, struct view key,
+/* The record, when the entry is of that key and from there. */
+static bool matches(const char *at, struct recent_from from, struct view key,
 		    struct view *record_bytes)
 {
 	struct entry entry;
@@ -55,11 +55,11 @@ static bool matches(const char *at, struct table_id id, struct view key,
 	memcpy(&entry, at, sizeof(entry));
 	at += sizeof(entry);
 	*record_bytes = (struct view){ at + entry.key_size, entry.record_size };
-	return entry.id.id == id.id && entry.id.generation == id.generation &&
+	return entry.from.file == from.file && entry.from.state == from.state &&
 	       view_equal(key, (struct view){ at, entry.key_size });
 }
 
-bool recent_get(const struct recent *recent, struct table_id id,
+bool recent_get(const struct recent *recent, struct recent_from from,
 		struct view key, struct buf *out)
 {
 	uint32_t hash = crc32c(0, key.data, key.size);
@@ -72,8 +72,8 @@ bool recent_get(const struct recent *recent, struct table_id id,
 		uint64_t begin = place->end - place->size;
 
 		if (place->hash != hash || !is_there(recent, place) ||
-		    !matches(recent->ring + begin % ring_size(recent), id, key,
-			     &record_bytes))
+		    !matches(recent->ring + begin % ring_size(recent), from,
+			     key, &record_bytes))
 			continue;
 		buf_add_view(out, record_bytes);
 		return true;
@@ -115,11 +115,11 @@ static char *take_room(struct recent *recent, size_t size)
 	return recent->ring + (recent->end - size) % ring_size(recent);
 }
 
-void recent_keep(struct recent *recent, struct table_id id, struct view key,
-		 struct view record_bytes)
+void recent_keep(struct recent *recent, struct recent_from from,
+		 struct view key, struct view record_bytes)
 {
 	const struct entry entry = {
-		.id = id,
+		.from = from,
 		.key_size = (uint32_t)key.size,
 		.record_size = (uint32_t)record_bytes.size,
 	};

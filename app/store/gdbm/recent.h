@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Records of tables that this process has read of late, in memory.  Their
- * bytes are in the page cache anyway, but to have GDBM find one takes four
- * system calls, lseek(2) and read(2) for its bucket and for itself: each of 100
- * gets in a transaction costs 3.2 us with them and 1.3 without
- * (app/docs/bench.md).
+ * Records that this process has read of late, in memory.  Their bytes are in
+ * the page cache anyway, but one in the journal takes a pread(2), and one in a
+ * table four system calls within GDBM, lseek(2) and read(2) for its bucket and
+ * for itself: each of 100 gets in a transaction costs 1.9 us in the journal,
+ * 3.2 in a table, and 1.0 here (app/docs/bench.md).
  *
- * A table never changes, so what is kept is true for as long as a MANIFEST
- * names the table, and nothing has to be told of a write: who looks for a key
- * looks into the memtables first, and finds there whatever is newer.
+ * What is durable never changes where it is, neither a table nor a frame of
+ * the journal, so what is kept stays true and nothing has to be told of a
+ * write: who looks for a key finds in the memtables where its newest record is.
  *
  * They are in a ring: each goes behind the one before it, over the oldest.
  * Where one is stands in a place, of which a set of RECENT_WAYS belongs to a
@@ -18,11 +18,16 @@
 #define STORE_GDBM_RECENT_H
 
 #include "base/buf.h"
-#include "store/gdbm/table.h"
 
 #define RECENT_WAYS       4
 #define RECENT_SET_BYTES  512  /* of the ring for each set */
 #define RECENT_RECORD_MAX 4096 /* bytes of key and record; no more is kept */
+
+/* What a record was read from, beside its key; no two may be the same. */
+struct recent_from {
+	uint64_t file;
+	uint64_t state; /* which of the file's, or where in it */
+};
 
 struct recent_place {
 	uint64_t end; /* in all bytes ever kept, behind the entry; 0: none */
@@ -45,14 +50,14 @@ void recent_init(struct recent *recent, size_t bytes);
 void recent_release(struct recent *recent);
 
 /*
- * True when the record of that key in that table is kept; its bytes are
+ * True when the record of that key is kept as read from there; its bytes are
  * appended to `out`, whose failure stays in it.
  */
-bool recent_get(const struct recent *recent, struct table_id id,
+bool recent_get(const struct recent *recent, struct recent_from from,
 		struct view key, struct buf *out);
 
 /* Keep a record that recent_get() did not have, unless it is too large. */
-void recent_keep(struct recent *recent, struct table_id id, struct view key,
-		 struct view record_bytes);
+void recent_keep(struct recent *recent, struct recent_from from,
+		 struct view key, struct view record_bytes);
 
 #endif

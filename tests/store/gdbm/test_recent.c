@@ -27,17 +27,17 @@ static const struct contract_engine engine = { .name = "gdbm",
 					       .persists = true,
 					       .settings = with_cache };
 
-static const struct table_id first = { .id = 1, .generation = 1 };
+static const struct recent_from first = { .file = 1, .state = 1 };
 
 /* What is kept for the key, as a string; "-" when nothing is. */
-static const char *kept(const struct recent *recent, struct table_id id,
+static const char *kept(const struct recent *recent, struct recent_from from,
 			const char *key)
 {
 	static char text[RECENT_RECORD_MAX + 1];
 	struct buf out = BUF_EMPTY;
 
 	strcpy(text, "-");
-	if (recent_get(recent, id, view_of(key), &out)) {
+	if (recent_get(recent, from, view_of(key), &out)) {
 		memcpy(text, out.data, out.size);
 		text[out.size] = '\0';
 	}
@@ -50,7 +50,7 @@ static void keep(struct recent *recent, const char *key, const char *record)
 	recent_keep(recent, first, view_of(key), view_of(record));
 }
 
-static void what_was_kept_is_had_for_its_key_and_table_only(void)
+static void what_was_kept_is_had_for_its_key_and_file_only(void)
 {
 	struct recent recent;
 
@@ -62,10 +62,10 @@ static void what_was_kept_is_had_for_its_key_and_table_only(void)
 	CU_ASSERT_STRING_EQUAL(kept(&recent, first, "kez"), "another");
 	CU_ASSERT_STRING_EQUAL(kept(&recent, first, "ke"), "-");
 	CU_ASSERT_STRING_EQUAL(kept(&recent, first, "keyr"), "-");
-	CU_ASSERT_STRING_EQUAL(kept(&recent, (struct table_id){ 2, 1 }, "key"),
-			       "-");
-	CU_ASSERT_STRING_EQUAL(kept(&recent, (struct table_id){ 1, 2 }, "key"),
-			       "-");
+	CU_ASSERT_STRING_EQUAL(
+		kept(&recent, (struct recent_from){ 2, 1 }, "key"), "-");
+	CU_ASSERT_STRING_EQUAL(
+		kept(&recent, (struct recent_from){ 1, 2 }, "key"), "-");
 	recent_release(&recent);
 	CU_ASSERT_STRING_EQUAL(kept(&recent, first, "key"), "-");
 }
@@ -287,24 +287,56 @@ static void a_store_reads_what_is_newest_all_the_same(void)
 	contract_put(store, "key", "first");
 	contract_put(store, "stays", "here");
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "first");
-	CU_ASSERT_TRUE(counts_are(store, 0, 0));
-	checkpoint(store);
-	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "first");
 	CU_ASSERT_TRUE(counts_are(store, 0, 1));
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "first");
 	CU_ASSERT_TRUE(counts_are(store, 1, 1));
+	checkpoint(store);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "first");
+	CU_ASSERT_TRUE(counts_are(store, 1, 2));
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "first");
+	CU_ASSERT_TRUE(counts_are(store, 2, 2));
 	contract_put(store, "key", "second");
-	CU_ASSERT_TRUE(counts_are(store, 2, 1));
+	CU_ASSERT_TRUE(counts_are(store, 3, 2));
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "second");
+	CU_ASSERT_TRUE(counts_are(store, 3, 3));
 	checkpoint(store);
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "second");
-	CU_ASSERT_TRUE(counts_are(store, 2, 2));
+	CU_ASSERT_TRUE(counts_are(store, 3, 4));
 	contract_delete(store, "key");
 	CU_ASSERT_TRUE(contract_absent(store, "key"));
 	checkpoint(store);
 	CU_ASSERT_TRUE(contract_absent(store, "key"));
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "stays"), "here");
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "stays"), "here");
+	contract_close(store);
+}
+
+/* As a commit reads, whose predecessors may not be on disk yet. */
+static void what_is_not_durable_is_not_kept(void)
+{
+	struct store_op ops[] = { op_put(view_of("key"), view_of("value")) };
+	struct store_batch batch = { .ops = ops, .op_count = 1 };
+	struct gdbm_store *g;
+	struct newest newest;
+	struct record record;
+	struct store *store;
+	uint64_t ticket, durable;
+
+	cache_bytes = 64 << 10;
+	store = contract_open();
+	g = (struct gdbm_store *)store;
+	CU_ASSERT_EQUAL(store_commit(store, &batch, &ticket), ERR_OK);
+	CU_ASSERT_EQUAL(read_begin(g, &durable), ERR_OK);
+	CU_ASSERT_EQUAL(
+		read_newest(g, view_of("key"), UINT64_MAX, &newest, &record),
+		ERR_OK);
+	CU_ASSERT_TRUE(newest.put && newest.revision > durable);
+	read_end(g);
+	CU_ASSERT_TRUE(counts_are(store, 0, 0));
+	CU_ASSERT_PTR_NULL(g->recent.ring);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "value");
+	CU_ASSERT_PTR_NOT_NULL(g->recent.ring);
 	contract_close(store);
 }
 
@@ -357,7 +389,7 @@ static void a_store_without_keeps_nothing(void)
 }
 
 static const struct harness_test tests[] = {
-	HARNESS_TEST(what_was_kept_is_had_for_its_key_and_table_only),
+	HARNESS_TEST(what_was_kept_is_had_for_its_key_and_file_only),
 	HARNESS_TEST(it_is_appended_and_may_be_empty),
 	HARNESS_TEST(of_a_full_set_the_oldest_goes),
 	HARNESS_TEST(keys_of_the_same_hash_are_told_apart),
@@ -366,6 +398,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(too_large_a_record_is_not_kept),
 	HARNESS_TEST(without_memory_nothing_is_kept),
 	HARNESS_TEST(a_store_reads_what_is_newest_all_the_same),
+	HARNESS_TEST(what_is_not_durable_is_not_kept),
 	HARNESS_TEST(what_expires_does_so_in_memory_too),
 	HARNESS_TEST(bytes_that_changed_in_memory_are_read_again),
 	HARNESS_TEST(a_store_without_keeps_nothing),

@@ -17,12 +17,13 @@
 [ -z "${LIGHTTPD_TLS_DIR-}" ] || echo 'include "tls.conf"'
 [ -z "${LIGHTTPD_ACCESS_LOG-}" ] || echo 'include "accesslog.conf"'
 
-case ${LIGHTTPD_EVENT_HANDLER:-epoll} in
+handler=${LIGHTTPD_EVENT_HANDLER:-epoll}
+case $handler in
 epoll | poll)
-	echo "server.event-handler = \"${LIGHTTPD_EVENT_HANDLER:-epoll}\""
+	echo "server.event-handler = \"$handler\""
 	;;
 *)
-	echo "LIGHTTPD_EVENT_HANDLER=$LIGHTTPD_EVENT_HANDLER:" \
+	echo "LIGHTTPD_EVENT_HANDLER=$handler:" \
 		"not an event handler; epoll and poll are" >&2
 	exit 1
 	;;

@@ -362,7 +362,8 @@ class Webdis(Peer):
                     assert answers.readline() == b"+OK\r\n"
 
 
-ALL = [Librapi, LibrapiEpoll, NullBest, NullPlain, Static, BoltKept, BoltEach, Etcd, Webdis]
+ALL = [Librapi, LibrapiEpoll, NullBest, NullPlain, Static, BoltKept, BoltEach,
+       Etcd, Webdis]
 
 
 def why_missing(peer):

@@ -118,18 +118,20 @@ static struct recent_from from_journal(uint64_t number, uint64_t position)
 	return (struct recent_from){ number << 1 | 1, position };
 }
 
-/* From memory, where it was read of late. */
-static bool is_recent(struct gdbm_store *g, struct recent_from from,
-		      struct view key, struct buf *hold, struct record *record)
+/* From memory; false when it was not read of late, and has to be now. */
+static bool take_recent(struct gdbm_store *g, struct recent_from from,
+			struct view key, struct buf *hold,
+			struct record *record)
 {
 	struct shared_counters *counters = &g->shared->counters;
-	bool is;
+	bool taken;
 
 	buf_clear(hold);
-	is = recent_get(&g->recent, from, key, hold) &&
-	     !record_decode(key, buf_view(hold), record);
-	shared_count(is ? &counters->cache_hits : &counters->cache_misses, 1);
-	return is;
+	taken = recent_get(&g->recent, from, key, hold) &&
+		!record_decode(key, buf_view(hold), record);
+	shared_count(taken ? &counters->cache_hits : &counters->cache_misses,
+		     1);
+	return taken;
 }
 
 /* As read_table(), and as read_entry() of an entry that is durable. */
@@ -140,7 +142,7 @@ static enum err recent_table(struct gdbm_store *g, struct table_id id,
 	struct recent_from from = from_table(id);
 	enum err err;
 
-	if (is_recent(g, from, key, hold, record))
+	if (take_recent(g, from, key, hold, record))
 		return ERR_OK;
 	err = read_table(g, id, key, hold, record);
 	if (!err)
@@ -157,7 +159,7 @@ static enum err recent_entry(struct gdbm_store *g, uint64_t number,
 	size_t size = entry->record_size;
 	enum err err;
 
-	if (is_recent(g, from, key, hold, record))
+	if (take_recent(g, from, key, hold, record))
 		return ERR_OK;
 	err = read_entry(g, number, entry, true, hold, record);
 	if (!err)

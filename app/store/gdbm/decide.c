@@ -10,6 +10,9 @@
 #include "base/crc32c.h"
 #include "store/gdbm/engine.h"
 
+/* Operations; memory takes as long as a few of them (app/docs/bench.md). */
+#define AHEAD 4
+
 struct decision {
 	struct gdbm_store *g;
 	struct store_batch *batch;
@@ -153,12 +156,26 @@ static void restore(struct decision *d)
 		d->batch->ops[i] = d->g->staged[i].given;
 }
 
+/* What later operations look at is on its way from memory meanwhile. */
+static void look_ahead(struct decision *d, size_t i)
+{
+	const struct staged *staged = &d->g->staged[i];
+	size_t left = d->batch->op_count - i;
+
+	if (left > 2 * AHEAD)
+		read_expect(d->g, staged[2 * AHEAD].hash);
+	if (left > AHEAD)
+		recent_expect_record(&d->g->recent, staged[AHEAD].hash);
+}
+
 static enum err stage_all(struct decision *d, bool *any)
 {
 	enum err err = ERR_OK;
 
-	for (size_t i = 0; i < d->batch->op_count && !err; i++)
+	for (size_t i = 0; i < d->batch->op_count && !err; i++) {
+		look_ahead(d, i);
 		err = stage(d, i);
+	}
 	for (size_t i = 0; i < d->batch->op_count && !err; i++)
 		*any = *any || d->g->staged[i].write;
 	return err;

@@ -161,6 +161,9 @@ struct newest {
 enum err read_newest(struct gdbm_store *g, struct view key, uint64_t revision,
 		     struct newest *newest, struct record *record);
 
+/* That will be called for a key with this CRC-32C soon. */
+void read_expect(struct gdbm_store *g, uint32_t hash);
+
 enum err read_get(struct store *store, struct view key, struct buf *hold,
 		  struct record *record, uint64_t *revision);
 /* read.c: the record of a put in segment `number`; `value` as in journal.h. */

@@ -117,14 +117,24 @@ static const struct node *walk(const struct memtable *memtable, struct view key,
 	return next;
 }
 
-static _Atomic uint32_t *chain_of(const struct memtable *memtable,
-				  struct view key)
+static _Atomic uint32_t *chain_at(const struct memtable *memtable,
+				  uint32_t hash)
 {
-	uint32_t hash = crc32c(0, key.data, key.size);
 	_Atomic uint32_t *chains =
 		(void *)((char *)(uintptr_t)memtable + memtable->size);
 
 	return &chains[hash & (memtable->chains - 1)];
+}
+
+static _Atomic uint32_t *chain_of(const struct memtable *memtable,
+				  struct view key)
+{
+	return chain_at(memtable, crc32c(0, key.data, key.size));
+}
+
+void memtable_expect(const struct memtable *memtable, uint32_t hash)
+{
+	__builtin_prefetch((const void *)chain_at(memtable, hash));
 }
 
 static unsigned chain_length(uint32_t head)

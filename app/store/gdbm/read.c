@@ -188,6 +188,13 @@ static const struct memtable_entry *find_entry(struct gdbm_store *g,
 	return NULL;
 }
 
+void read_expect(struct gdbm_store *g, uint32_t hash)
+{
+	for (uint64_t n = g->last_segment; n >= g->manifest.first_segment; n--)
+		memtable_expect(shared_memtable(g->shared, n), hash);
+	recent_expect(&g->recent, hash);
+}
+
 enum err read_newest(struct gdbm_store *g, struct view key, uint64_t revision,
 		     struct newest *newest, struct record *record)
 {

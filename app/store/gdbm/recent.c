@@ -6,6 +6,11 @@
 
 #include "base/crc32c.h"
 
+#define LINE_SIZE 64 /* of what the processor takes from memory at once */
+
+/* The processor goes on by itself with what is longer. */
+#define EXPECTED_BYTES 512
+
 /* In the ring, before the key and the record. */
 struct entry {
 	struct recent_from from;
@@ -79,6 +84,33 @@ bool recent_get(const struct recent *recent, struct recent_from from,
 		return true;
 	}
 	return false;
+}
+
+void recent_expect(const struct recent *recent, uint32_t hash)
+{
+	const struct recent_place *set;
+
+	if (!recent->ring)
+		return;
+	set = set_of(recent, hash);
+	__builtin_prefetch(set);
+	__builtin_prefetch(&set[RECENT_WAYS - 1]);
+}
+
+void recent_expect_record(const struct recent *recent, uint32_t hash)
+{
+	for (int i = 0; recent->ring && i < RECENT_WAYS; i++) {
+		const struct recent_place *place = &set_of(recent, hash)[i];
+		uint64_t begin = place->end - place->size;
+		const char *at = recent->ring + begin % ring_size(recent);
+
+		if (place->hash != hash || !is_there(recent, place))
+			continue;
+		for (size_t byte = 0;
+		     byte < place->size && byte < EXPECTED_BYTES;
+		     byte += LINE_SIZE)
+			__builtin_prefetch(at + byte);
+	}
 }
 
 static bool have_memory(struct recent *recent)

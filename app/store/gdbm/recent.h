@@ -56,6 +56,13 @@ void recent_release(struct recent *recent);
 bool recent_get(const struct recent *recent, struct recent_from from,
 		struct view key, struct buf *out);
 
+/*
+ * A key with that CRC-32C will be looked for soon: have on its way from memory
+ * what is looked at first and, once that is there, the record.
+ */
+void recent_expect(const struct recent *recent, uint32_t hash);
+void recent_expect_record(const struct recent *recent, uint32_t hash);
+
 /* Keep a record that recent_get() did not have, unless it is too large. */
 void recent_keep(struct recent *recent, struct recent_from from,
 		 struct view key, struct view record_bytes);

@@ -16,10 +16,10 @@ set -eu
 # What each line is for: build; libraries.
 build_packages="
 	gcc libc6-dev make autoconf automake pkg-config
-	libfcgi-dev libgdbm-dev libjson-c-dev nettle-dev"
+	libfcgi-dev libgdbm-dev libjson-c-dev liblua5.4-dev nettle-dev"
 # ... run; test.
 packages="$build_packages
-	lighttpd curl
+	lighttpd lighttpd-modules-lua curl
 	lighttpd-mod-openssl openssl
 	libcunit1-dev gdbmtool clang-format
 	python3 python3-jsonschema python3-hypothesis"

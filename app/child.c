@@ -89,6 +89,7 @@ static int live(const struct child *child, const struct service *service,
 	prctl(PR_SET_NAME, child->role->name); /* for ps and top */
 	service_log_setup(service->conf, child->role->name);
 	metrics_attach(service->metrics, child->slot, child->role->name);
+	handout_release(service->handout);
 	if (store_attach(service->store, child->slot))
 		return EXIT_FAILURE;
 	return child->role->run(service);

@@ -326,6 +326,21 @@ static void count_answer(const struct exchange *x, int64_t took_us)
 	metrics_count(x->metrics, &answer);
 }
 
+static void keep_answer(const struct exchange *x)
+{
+	const struct response *response = &x->response;
+	const struct stored_response kept = {
+		.target = x->request.target,
+		.revision = response->shown_at,
+		.mark = response->mark,
+		.fields = buf_view(&response->fields),
+		.body = response_body(response),
+	};
+
+	if (x->stored && response->shown_at)
+		stored_keep(x->stored, &kept);
+}
+
 /* How long the peer may take nothing, where it may have to take something. */
 static void bound_sending(const struct exchange *x, size_t head_size)
 {
@@ -375,6 +390,7 @@ void exchange_finish(struct exchange *x, struct buf *head)
 	took_us = clock_monotonic_us() - x->begun_us;
 	/* Before the end leaves: who has the answer finds it counted. */
 	count_answer(x, took_us);
+	keep_answer(x);
 	log_answer(x, took_us);
 	log_request_end();
 	FCGX_Finish_r(&x->fcgi);

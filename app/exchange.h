@@ -15,6 +15,7 @@
 #include "api/metrics.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "http/stored.h"
 
 struct exchange {
 	FCGX_Request fcgi;
@@ -25,6 +26,7 @@ struct exchange {
 	uint64_t sent;           /* bytes of the answer's body */
 	uint64_t received;       /* of the request's body */
 	struct metrics *metrics; /* where it is counted, or NULL */
+	struct stored *stored;   /* where its answer may be kept, or NULL */
 	int64_t checked_ms;      /* response.stream_check, last */
 	struct timeval timeout;  /* for the peer to send or take some bytes */
 };

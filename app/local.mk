@@ -24,6 +24,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/exchange.h \
 	%D%/fcgirecord.c \
 	%D%/fcgirecord.h \
+	%D%/handout.c \
+	%D%/handout.h \
 	%D%/housekeeper.c \
 	%D%/housekeeper.h \
 	%D%/import_bolt.c \
@@ -70,6 +72,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/base/folder.c \
 	%D%/base/log.c \
 	%D%/base/log.h \
+	%D%/base/marks.c \
+	%D%/base/marks.h \
 	%D%/base/notify.c \
 	%D%/base/notify.h \
 	%D%/base/random.c \
@@ -116,6 +120,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/http/route.h \
 	%D%/http/sse.c \
 	%D%/http/sse.h \
+	%D%/http/stored.c \
+	%D%/http/stored.h \
 	%D%/http/uri.c \
 	%D%/http/uri.h \
 	%D%/http/utf8.c \
@@ -241,3 +247,39 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/api/txn_read.c \
 	%D%/api/watch.c \
 	%D%/api/watch.h
+
+# What lighttpd loads: a script for mod_magnet, and the Lua module that it
+# calls.  The module is built apart from librapi, without sanitizers, which a
+# lighttpd that has none could not load, and finds Lua in mod_magnet.
+frontdir = $(pkglibdir)
+front_PROGRAMS = %D%/front/librapi.so
+%C%_front_librapi_so_SOURCES = \
+	%D%/front/lua.c \
+	%D%/front/receiver.c \
+	%D%/front/receiver.h
+%C%_front_librapi_so_SOURCES += \
+	%D%/base/buf.c \
+	%D%/base/clock.c \
+	%D%/base/crc32c.c \
+	%D%/base/err.c \
+	%D%/base/log.c \
+	%D%/base/marks.c \
+	%D%/base/random.c \
+	%D%/base/view.c \
+	%D%/http/request.c \
+	%D%/http/stored.c
+%C%_front_librapi_so_CPPFLAGS = $(AM_CPPFLAGS) $(LUA_CFLAGS)
+%C%_front_librapi_so_CFLAGS = $(MODULE_CFLAGS)
+%C%_front_librapi_so_LDFLAGS = $(MODULE_LDFLAGS)
+%C%_front_librapi_so_LDADD =
+
+nodist_front_DATA = %D%/front/stored.lua
+
+%D%/front/stored.lua: %D%/front/stored.lua.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D)
+	$(AM_V_at)$(SED) -e 's|@frontdir[@]|$(frontdir)|' \
+		$(srcdir)/%D%/front/stored.lua.in >$@.tmp
+	$(AM_V_at)mv $@.tmp $@
+
+EXTRA_DIST += %D%/front/stored.lua.in
+CLEANFILES += %D%/front/stored.lua

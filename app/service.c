@@ -22,11 +22,13 @@ static const struct {
 	{ STRING(listen) },
 	{ STRING(watch_listen) },
 	{ STRING(transfer_listen) },
+	{ STRING(stored_listen) },
 	{ STRING(engine) },
 	{ STRING(token_file) },
 	{ NUMBER(workers) },
 	{ NUMBER(transfers) },
 	{ NUMBER(lock_timeout_ms) },
+	{ NUMBER(stored_bytes) },
 	{ NUMBER(value_max_bytes) },
 	{ NUMBER(journal_segment_bytes) },
 	{ NUMBER(journal_max_bytes) },
@@ -110,6 +112,7 @@ static const char *listen_at(const struct conf *conf, enum listen which,
 		[LISTEN_API] = { conf->listen, "librapi" },
 		[LISTEN_WATCH] = { conf->watch_listen, "watch" },
 		[LISTEN_TRANSFER] = { conf->transfer_listen, "transfer" },
+		[LISTEN_STORED] = { conf->stored_listen, "stored" },
 	};
 
 	if (*sockets[which].set)
@@ -130,6 +133,8 @@ enum err service_listen(struct service *service, int made)
 
 		if (hold.err)
 			err = hold.err;
+		else if (i == LISTEN_STORED && !service->stored)
+			*fd = -1;
 		else if (i == LISTEN_API && made >= 0)
 			err = listener_take(made, at, fd);
 		else

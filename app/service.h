@@ -6,6 +6,8 @@
 #include "api/access.h"
 #include "api/metrics.h"
 #include "base/conf.h"
+#include "handout.h"
+#include "http/stored.h"
 #include "store/store.h"
 
 #define SERVICE_FOLDER_MODE 0750 /* of data-dir and run-dir when made */
@@ -15,6 +17,10 @@ enum listen {
 	LISTEN_API,      /* whatever is answered soon */
 	LISTEN_WATCH,    /* /v1/watch */
 	LISTEN_TRANSFER, /* /v1/export and /v1/import */
+	LISTEN_REQUESTS, /* how many these are */
+
+	/* No requests: who connects is given the stored responses' memory. */
+	LISTEN_STORED = LISTEN_REQUESTS,
 	LISTEN_COUNT
 };
 
@@ -28,6 +34,8 @@ struct service {
 	struct store *store;
 	struct access_file *access; /* NULL without a token-file */
 	struct metrics *metrics;    /* NULL: nothing is counted */
+	struct stored *stored;      /* NULL: no response is kept */
+	struct handout *handout;    /* of its descriptors; no child's */
 	int listen_fds[LISTEN_COUNT];
 };
 

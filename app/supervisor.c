@@ -51,6 +51,7 @@ struct supervisor {
 
 	struct service service;
 	struct crew crew;
+	struct handout handout;
 	enum phase phase;
 	struct notify notify;
 	int signal_fd;
@@ -118,6 +119,7 @@ static void reload_settings(struct supervisor *s)
 	if (s->service.access)
 		access_hurry(s->service.access);
 	look_at_tokens(s);
+	stored_forget(s->service.stored);
 	crew_renew(&s->crew);
 	notify_reloading(&s->notify);
 	log_event(LOG_INFO, "reloaded", NULL);
@@ -154,13 +156,19 @@ static void obey(struct supervisor *s)
 
 static void wait_for_events(struct supervisor *s)
 {
+	const int stored_fd =
+		s->phase == SERVING ? s->service.listen_fds[LISTEN_STORED] : -1;
 	struct pollfd events[] = {
 		{ .fd = s->signal_fd, .events = POLLIN },
 		{ .fd = s->starter.lighttpd_fd, .events = POLLIN },
+		{ .fd = stored_fd, .events = POLLIN },
 	};
 
-	poll(events, 2, (int)wait_ms(s));
+	poll(events, 3, (int)wait_ms(s));
 	obey(s);
+	if (events[2].revents)
+		handout_serve(&s->handout, stored_fd,
+			      stored_fds(s->service.stored), STORED_FDS);
 	if (!events[1].revents)
 		return;
 	close(s->starter.lighttpd_fd);
@@ -277,10 +285,25 @@ static enum err open_access(struct supervisor *s)
 	return err;
 }
 
+/* With tokens no response is everybody's. */
+static enum err open_stored(struct supervisor *s)
+{
+	if (!s->conf.stored_bytes || s->service.access)
+		return ERR_OK;
+	return stored_new(s->conf.stored_bytes, &s->service.stored);
+}
+
+static enum err open_store(struct supervisor *s)
+{
+	struct store_conf conf = service_store_conf(&s->conf);
+
+	conf.marks = stored_marks(s->service.stored);
+	return store_open(&conf, &s->service.store);
+}
+
 /* Everything that children inherit, and what it takes to look after them. */
 static enum err open_service(struct supervisor *s)
 {
-	const struct store_conf store_conf = service_store_conf(&s->conf);
 	enum err err = open_access(s);
 
 	if (!err)
@@ -290,9 +313,11 @@ static enum err open_service(struct supervisor *s)
 	if (!err)
 		err = make_folder("run-dir", s->conf.run_dir);
 	if (!err)
+		err = open_stored(s);
+	if (!err)
 		err = service_listen(&s->service, s->starter.socket_fd);
 	if (!err)
-		err = store_open(&store_conf, &s->service.store);
+		err = open_store(s);
 	if (!err)
 		err = write_pid_file(s);
 	if (!err)
@@ -320,6 +345,8 @@ static enum err close_service(struct supervisor *s)
 		close(s->starter.lighttpd_fd);
 	access_close(s->service.access);
 	metrics_close(s->service.metrics);
+	handout_release(&s->handout);
+	stored_free(s->service.stored);
 	notify_release(&s->notify);
 	crew_release(&s->crew);
 	conf_release(&s->fresh);
@@ -334,7 +361,7 @@ enum err supervisor_run(const struct conf *conf, struct starter starter,
 		.conf = *conf,
 		.reload = reload,
 		.reload_arg = arg,
-		.service = { .listen_fds = { -1, -1, -1 } },
+		.service = { .listen_fds = { -1, -1, -1, -1 } },
 		.signal_fd = -1,
 		.starter = starter,
 		.run_dir = -1,
@@ -344,6 +371,7 @@ enum err supervisor_run(const struct conf *conf, struct starter starter,
 	enum err closed;
 
 	s.service.conf = &s.conf;
+	s.service.handout = &s.handout;
 	service_log_setup(&s.conf, "supervisor");
 	child_block_signals();
 	notify_init(&s.notify);

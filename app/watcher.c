@@ -415,7 +415,8 @@ int watcher_run(const struct service *service)
 		.api = { .conf = conf,
 			 .store = service->store,
 			 .access = service->access,
-			 .metrics = service->metrics },
+			 .metrics = service->metrics,
+			 .stored = service->stored },
 		.body_max =
 			conf->value_max_bytes * BODY_FACTOR + BODY_SLACK_BYTES,
 		.listen_fd = service->listen_fds[LISTEN_WATCH],

@@ -307,8 +307,10 @@ static enum err open_worker(struct worker *w)
 			  err_string(ERR_NO_MEMORY), NULL);
 		return ERR_NO_MEMORY;
 	}
-	for (size_t i = 0; i < w->round_max; i++)
+	for (size_t i = 0; i < w->round_max; i++) {
 		w->exchanges[i].metrics = w->api.metrics;
+		w->exchanges[i].stored = w->api.stored;
+	}
 	err = exchange_init();
 	if (!err)
 		err = syncer_init(&w->syncer, w->api.store);
@@ -346,7 +348,8 @@ static int run(const struct service *service, const int *listen_fds,
 		.api = { .conf = conf,
 			 .store = service->store,
 			 .access = service->access,
-			 .metrics = service->metrics },
+			 .metrics = service->metrics,
+			 .stored = service->stored },
 		.timeout = { .tv_sec = conf->request_timeout_ms / 1000,
 			     .tv_usec =
 				     conf->request_timeout_ms % 1000 * 1000 },
@@ -378,7 +381,7 @@ int worker_run(const struct service *service)
 	bool all = service_is_one_process(service->conf);
 
 	return run(service, &service->listen_fds[LISTEN_API],
-		   all ? LISTEN_COUNT : 1, service->conf->round_max);
+		   all ? LISTEN_REQUESTS : 1, service->conf->round_max);
 }
 
 int transfer_run(const struct service *service)

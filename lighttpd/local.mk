@@ -8,6 +8,7 @@ dist_lighttpdconf_DATA = \
 	%D%/options.sh \
 	%D%/site.conf \
 	%D%/spawn.conf \
+	%D%/stored.conf \
 	%D%/tls.conf
 lighttpdconf_DATA = %D%/settings.sh
 
@@ -15,6 +16,8 @@ lighttpdconf_DATA = %D%/settings.sh
 	$(AM_V_GEN)$(SED) \
 		-e 's|@bindir[@]|$(bindir)|' \
 		-e 's|@datadir[@]|$(datadir)|' \
+		-e 's|@frontdir[@]|$(frontdir)|' \
+		-e 's|@run_dir[@]|$(runstatedir)/librapi|' \
 		$(srcdir)/%D%/settings.sh.in >$@.tmp
 	$(AM_V_at)mv $@.tmp $@
 
@@ -26,6 +29,7 @@ debian_DATA = %D%/50-librapi.conf
 	$(AM_V_GEN)$(SED) \
 		-e 's|@sysconfdir[@]|$(sysconfdir)|g' \
 		-e 's|@lighttpdconfdir[@]|$(lighttpdconfdir)|' \
+		-e 's|@run_dir[@]|$(runstatedir)/librapi|' \
 		$(srcdir)/%D%/debian.conf.in >$@.tmp
 	$(AM_V_at)mv $@.tmp $@
 

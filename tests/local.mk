@@ -36,6 +36,7 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/store/contract_commit.c \
 	%D%/store/contract_changes.c \
 	%D%/store/contract_decide.c \
+	%D%/store/contract_marks.c \
 	%D%/store/contract_prefix.c \
 	%D%/store/contract_read.c \
 	%D%/store/contract_snapshot.c \
@@ -68,6 +69,7 @@ unit_tests = \
 	%D%/base/test_file \
 	%D%/base/test_folder \
 	%D%/base/test_log \
+	%D%/base/test_marks \
 	%D%/base/test_notify \
 	%D%/base/test_random \
 	%D%/base/test_setting \
@@ -75,6 +77,7 @@ unit_tests = \
 	%D%/base/test_throttle \
 	%D%/base/test_view \
 	%D%/bolt/test_bolt \
+	%D%/front/test_receiver \
 	%D%/http/test_auth \
 	%D%/http/test_date \
 	%D%/http/test_etag \
@@ -89,6 +92,7 @@ unit_tests = \
 	%D%/http/test_response \
 	%D%/http/test_route \
 	%D%/http/test_sse \
+	%D%/http/test_stored \
 	%D%/http/test_uri \
 	%D%/http/test_utf8 \
 	%D%/store/test_memory \
@@ -143,6 +147,7 @@ unit_tests = \
 	%D%/torture/test_nasty \
 	%D%/torture/test_struck \
 	%D%/test_child \
+	%D%/test_handout \
 	%D%/test_harness \
 	%D%/test_listener \
 	%D%/test_pace \
@@ -170,8 +175,14 @@ unit_tests = \
 %C%_base_test_folder_SOURCES = \
 	%D%/base/test_folder.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_front_test_receiver_SOURCES = \
+	%D%/front/test_receiver.c \
+	app/front/receiver.c app/front/receiver.h
 %C%_http_test_merge_patch_SOURCES = \
 	%D%/http/test_merge_patch.c \
+	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_http_test_stored_SOURCES = \
+	%D%/http/test_stored.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_test_memory_faults_SOURCES = \
 	%D%/store/test_memory_faults.c \
@@ -273,6 +284,9 @@ end_to_end_tests = \
 	%D%/e2e/test_slow_disk.py \
 	%D%/e2e/test_start.py \
 	%D%/e2e/test_stopped.py \
+	%D%/e2e/test_stored.py \
+	%D%/e2e/test_stored_fresh.py \
+	%D%/e2e/test_stored_load.py \
 	%D%/e2e/test_tls.py \
 	%D%/e2e/test_transfer.py \
 	%D%/e2e/test_txn.py \
@@ -316,6 +330,7 @@ python_helpers = \
 	%D%/e2e/disk.py \
 	%D%/e2e/librapi.py \
 	%D%/e2e/metrics.py \
+	%D%/e2e/stored.py \
 	%D%/e2e/stream.py \
 	%D%/e2e/tap.py \
 	%D%/e2e/vitals.py \

@@ -14,7 +14,7 @@ void serving_open(struct serving *s, const struct conf *conf)
 {
 	struct store_conf store_conf = service_store_conf(conf);
 
-	for (int i = 0; i < LISTEN_COUNT; i++) {
+	for (int i = 0; i < LISTEN_REQUESTS; i++) {
 		char name[] = "s0";
 
 		name[1] = (char)('0' + i);
@@ -25,6 +25,7 @@ void serving_open(struct serving *s, const struct conf *conf)
 	s->conf.listen = s->listen[LISTEN_API];
 	s->conf.watch_listen = s->listen[LISTEN_WATCH];
 	s->conf.transfer_listen = s->listen[LISTEN_TRANSFER];
+	s->conf.stored_listen = "";
 	s->service = (struct service){ .conf = &s->conf };
 	CU_ASSERT_EQUAL_FATAL(store_open(&store_conf, &s->store), ERR_OK);
 	CU_ASSERT_EQUAL_FATAL(service_listen(&s->service, -1), ERR_OK);

@@ -14,7 +14,7 @@ struct serving {
 	struct store *store;
 	struct conf conf;
 	struct service service;
-	char listen[LISTEN_COUNT][256];
+	char listen[LISTEN_REQUESTS][256];
 	pid_t pid;
 };
 

@@ -26,7 +26,7 @@
 struct fixture {
 	struct conf conf;
 	struct service service;
-	char listen[LISTEN_COUNT][256];
+	char listen[LISTEN_REQUESTS][256];
 	pid_t pid;
 };
 
@@ -39,7 +39,7 @@ static void start(struct fixture *f)
 		.history_bytes = 64 << 20,
 	};
 
-	for (int i = 0; i < LISTEN_COUNT; i++) {
+	for (int i = 0; i < LISTEN_REQUESTS; i++) {
 		char name[] = "s0";
 
 		name[1] = (char)('0' + i);
@@ -50,6 +50,7 @@ static void start(struct fixture *f)
 		.listen = f->listen[LISTEN_API],
 		.watch_listen = f->listen[LISTEN_WATCH],
 		.transfer_listen = f->listen[LISTEN_TRANSFER],
+		.stored_listen = "",
 		.engine = "memory",
 		.run_dir = "",
 		.cors_origin = "",

@@ -119,11 +119,47 @@ static void what_is_in_one_process_is_served_at_every_socket(void)
 
 	start(&f);
 	CU_ASSERT(put(&f, "/v1/kv/a", "hello", "Status: 201 "));
-	for (int i = 0; i < LISTEN_COUNT; i++) {
+	for (int i = 0; i < LISTEN_REQUESTS; i++) {
 		f.at = (enum listen)i;
 		CU_ASSERT(get(&f, "/v1/kv/a", "hello"));
 	}
 	stop(&f, CHILD_DRAIN);
+}
+
+/* As who has the answer finds it: it is kept before the connection ends. */
+static void a_value_that_was_answered_is_kept(void)
+{
+	struct stored_response found = { 0 };
+	struct buf hold = BUF_EMPTY;
+	struct stored *stored;
+	struct fixture f;
+
+	open_service(&f);
+	CU_ASSERT_EQUAL_FATAL(stored_new(1 << 20, &stored), ERR_OK);
+	f.serving.service.stored = stored;
+	serving_start(&f.serving);
+	CU_ASSERT(put(&f, "/v1/kv/%61", "hello", "Status: 201 "));
+	CU_ASSERT(get(&f, "/v1/kv/b", "Status: 404 "));
+	CU_ASSERT(request(&f, "HEAD", "/v1/kv/a", (struct view){ 0 },
+			  "Status: 200 "));
+	CU_ASSERT_FALSE(
+		stored_find(stored, view_of("/v1/kv/a"), &hold, &found));
+	CU_ASSERT(get(&f, "/v1/kv/a", "X-Request-Id: "));
+	CU_ASSERT_TRUE(stored_find(stored, view_of("/v1/kv/a"), &hold, &found));
+	CU_ASSERT_TRUE(view_equal_string(found.body, "hello"));
+	CU_ASSERT_EQUAL(found.revision, 1);
+	CU_ASSERT_EQUAL(found.mark, marks_place(view_of("a")));
+	CU_ASSERT_PTR_NOT_NULL(memmem(found.fields.data, found.fields.size,
+				      "ETag: \"1\"\r\n", 11));
+	CU_ASSERT_PTR_NULL(memmem(found.fields.data, found.fields.size,
+				  "X-Request-Id: ", 14));
+	CU_ASSERT_PTR_NULL(
+		memmem(found.fields.data, found.fields.size, "Status", 6));
+	CU_ASSERT_FALSE(
+		stored_find(stored, view_of("/v1/kv/b"), &hold, &found));
+	stop(&f, CHILD_DRAIN);
+	stored_free(stored);
+	buf_release(&hold);
 }
 
 static void a_peer_that_would_keep_the_connection_is_closed_too(void)
@@ -609,6 +645,7 @@ static void a_peer_that_does_not_wait_for_its_answer_hurts_nobody(void)
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_request_is_answered_and_the_connection_closed),
 	HARNESS_TEST(what_is_in_one_process_is_served_at_every_socket),
+	HARNESS_TEST(a_value_that_was_answered_is_kept),
 	HARNESS_TEST(a_peer_that_would_keep_the_connection_is_closed_too),
 	HARNESS_TEST(values_of_many_records_go_in_and_come_out),
 	HARNESS_TEST(large_values_come_out_byte_for_byte),

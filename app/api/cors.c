@@ -39,6 +39,13 @@ static bool is_allowed(const struct call *call)
 	return false;
 }
 
+bool cors_same_for_all(const struct call *call)
+{
+	const char *list = call->api->conf->cors_origin;
+
+	return !*list || !strcmp(list, ANY);
+}
+
 void cors_answer(struct call *call)
 {
 	struct response *response = call->response;

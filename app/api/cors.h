@@ -8,6 +8,9 @@
 /* Who may read the answer, and which of its fields: on every answer. */
 void cors_answer(struct call *call);
 
+/* Whether it adds the same whoever asks. */
+bool cors_same_for_all(const struct call *call);
+
 /* The further fields that the answer to a preflight needs. */
 void cors_preflight(struct call *call, const char *allow);
 

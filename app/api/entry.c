@@ -94,12 +94,13 @@ enum err entry_get(struct call *call)
 	struct response *response = call->response;
 	struct record record;
 	bool not_modified;
+	uint64_t revision;
 	enum err err = call_key(call);
 
 	if (err)
 		return err;
 	err = store_get(call->api->store, call->key, &response->hold, &record,
-			NULL);
+			&revision);
 	if (err)
 		return err;
 	err = condition_read(call, &record, &not_modified);
@@ -111,8 +112,11 @@ enum err entry_get(struct call *call)
 	add_date(response, "Last-Modified", record.modified_ms);
 	if (record.expires_ms)
 		add_date(response, "Librapi-Expires", record.expires_ms);
-	if (!not_modified)
-		add_value(response, &record);
+	if (not_modified)
+		return ERR_OK;
+	if (!record.expires_ms)
+		call->shown_at = revision;
+	add_value(response, &record);
 	return ERR_OK;
 }
 

@@ -13,17 +13,21 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/handlers.h"
 #include "api/metrics.h"
+#include "http/stored.h"
 
 #define US_PER_S 1000000
 #define TYPE     "text/plain; version=0.0.4; charset=utf-8"
+#define VALUES   "/v1/kv/{key}"
 
 /* What the lines are made of. */
 struct scene {
 	struct store_stats stats;
 	struct metrics_sums sums;
+	uint64_t stored; /* responses that lighttpd gave */
 	const char *engine;
 };
 
@@ -306,6 +310,9 @@ static const struct metric metrics[] = {
 	  ROW(received) },
 	{ "http_response_body_bytes_total", "counter",
 	  "Bytes of answers' bodies.", write_row_numbers, ROW(sent) },
+	{ "http_stored_responses_total", "counter",
+	  "Of these requests, GETs that lighttpd answered out of memory.",
+	  write_number, SCENE(stored) },
 	{ "http_dropped_requests_total", "counter",
 	  "Requests that went away, or were cut off, before the whole answer.",
 	  write_number, SCENE(sums.dropped) },
@@ -372,6 +379,29 @@ static void write_all(const struct scene *scene, struct buf *out)
 	}
 }
 
+/* To lighttpd they take no time that we could measure. */
+static void add_stored(struct scene *scene, const struct stored *stored)
+{
+	struct metrics_row *row;
+	uint64_t bytes;
+	size_t route = 0;
+	size_t status = 0;
+
+	scene->stored = 0;
+	if (!stored)
+		return;
+	while (strcmp(api_route_name(route), VALUES) != 0)
+		route++;
+	while (metrics_statuses[status] != 200)
+		status++;
+	stored_counts(stored, &scene->stored, &bytes);
+	row = &scene->sums.rows[route][METHOD_GET];
+	row->statuses[status] += scene->stored;
+	row->buckets[0] += scene->stored;
+	row->count += scene->stored;
+	row->sent += bytes;
+}
+
 enum err metrics_get(struct call *call)
 {
 	struct response *response = call->response;
@@ -382,6 +412,7 @@ enum err metrics_get(struct call *call)
 	scene->engine = store_engine_name(call->api->store);
 	store_stats(call->api->store, &scene->stats);
 	metrics_sum(call->api->metrics, &scene->sums);
+	add_stored(scene, call->api->stored);
 	write_all(scene, &response->text);
 	free(scene);
 	response->status = 200;

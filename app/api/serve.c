@@ -10,6 +10,7 @@
 #include "api/handlers.h"
 #include "api/metrics.h"
 #include "api/permit.h"
+#include "base/marks.h"
 #include "http/etag.h"
 #include "http/json.h"
 #include "http/merge_patch.h"
@@ -271,12 +272,12 @@ static void add_common_fields(struct call *call)
 	response_field(response, "Cache-Control",
 		       call->value ? VIEW_LITERAL("no-cache")
 				   : VIEW_LITERAL("no-store"));
-	response_field(response, "X-Request-Id", call->request->id);
 	response_field(response, "X-Content-Type-Options",
 		       VIEW_LITERAL("nosniff"));
 	response_field(response, "Content-Security-Policy",
 		       view_of(call->policy ? call->policy : POLICY));
 	cors_answer(call);
+	response->id = call->request->id;
 	response->no_body = call->request->method == METHOD_HEAD;
 }
 
@@ -306,6 +307,18 @@ static void note_route(struct call *call)
 			: method;
 }
 
+/* With tokens, an answer is only for who may have it. */
+static void note_storable(struct call *call)
+{
+	struct response *response = call->response;
+
+	if (call->request->method != METHOD_GET || call->api->access ||
+	    !cors_same_for_all(call))
+		return;
+	response->shown_at = call->shown_at;
+	response->mark = marks_place(call->key);
+}
+
 /*
  * Make the response complete.  Where there is no memory even for saying so, a
  * bare status is what is left.
@@ -317,6 +330,8 @@ static void finish(struct call *call, enum err err)
 	note_route(call);
 	if (err)
 		answer_error(call, err);
+	else
+		note_storable(call);
 	add_common_fields(call);
 	if (build_result(response))
 		answer_error_whole(call, build_result(response));

@@ -14,6 +14,7 @@
 #include "store/store.h"
 
 struct metrics; /* api/metrics.h */
+struct stored;  /* http/stored.h */
 struct parking; /* api/watch.h */
 
 struct api {
@@ -22,6 +23,7 @@ struct api {
 	struct parking *parking;    /* for watchers; NULL: none wait here */
 	struct access_file *access; /* NULL: everybody may do everything */
 	struct metrics *metrics;    /* NULL: nothing is counted */
+	struct stored *stored;      /* NULL: no response is kept */
 	bool draining; /* /readyz says 503; requests are still served */
 };
 

@@ -29,6 +29,7 @@ struct conf {
 	const char *listen;   /* "unix:/path", or "" for the socket on fd 0 */
 	const char *watch_listen;    /* "" for watch.sock in run_dir */
 	const char *transfer_listen; /* "" for transfer.sock there */
+	const char *stored_listen;   /* "" for stored.sock there */
 	const char *engine;          /* "gdbm" or "memory" */
 
 	/* Processes. */
@@ -39,6 +40,8 @@ struct conf {
 		request_timeout_ms; /* for lighttpd to send or take a request */
 	uint64_t lock_timeout_ms;   /* then a write is answered 503 */
 	uint64_t drain_timeout_ms;  /* from SIGTERM to SIGKILL of a worker */
+
+	uint64_t stored_bytes; /* memory for stored responses; 0: none */
 
 	/* Limits. */
 	uint64_t value_max_bytes;

@@ -53,6 +53,14 @@ const struct setting settings[SETTING_COUNT] = {
 			 "empty, one in run-dir",
 	},
 	{
+		.name = "stored-listen",
+		.type = SETTING_SOCKET,
+		MEMBER(stored_listen),
+		.initial = "",
+		.about = "The socket at which lighttpd is given the memory of "
+			 "stored responses; when empty, one in run-dir",
+	},
+	{
 		.name = "engine",
 		.type = SETTING_CHOICE,
 		MEMBER(engine),
@@ -118,6 +126,15 @@ const struct setting settings[SETTING_COUNT] = {
 		.max = 600000,
 		.about = "How long a stopping worker may take to finish its "
 			 "requests before it is killed",
+	},
+	{
+		.name = "stored-bytes",
+		.type = SETTING_NUMBER,
+		MEMBER(stored_bytes),
+		.initial = "33554432",
+		.max = 1073741824,
+		.about = "Memory for responses that lighttpd gives again while "
+			 "they are true, without asking a worker; 0 for none",
 	},
 	{
 		.name = "value-max-bytes",

@@ -9,7 +9,7 @@
 #include "base/conf.h"
 
 enum {
-	SETTING_COUNT = 33,
+	SETTING_COUNT = 35,
 	SETTING_NAME_SIZE = 48,        /* in any of its spellings, with NUL */
 	SETTING_SOCKET_PATH_MAX = 107, /* sun_path without its NUL, unix(7) */
 };

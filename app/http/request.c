@@ -84,7 +84,7 @@ static bool is_letter_or_digit(char c)
 	       (c >= '0' && c <= '9');
 }
 
-static bool id_acceptable(struct view id)
+bool request_id_acceptable(struct view id)
 {
 	const char *p = id.data;
 
@@ -257,7 +257,7 @@ void request_param(struct request *request, const char *name_value)
 
 enum err request_ready(struct request *request)
 {
-	if (id_acceptable(request->x_request_id)) {
+	if (request_id_acceptable(request->x_request_id)) {
 		request->id = request->x_request_id;
 	} else {
 		random_uuid(&request->stock, request->made_id);

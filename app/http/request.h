@@ -81,6 +81,9 @@ struct request {
 	struct random_stock stock;
 };
 
+/* Whether a client's X-Request-Id is taken, see request_ready(). */
+bool request_id_acceptable(struct view id);
+
 /* Ready for the next request; keeps the body's memory up to 64 KiB. */
 void request_reset(struct request *request);
 void request_release(struct request *request);

@@ -86,7 +86,9 @@ void response_reset(struct response *response)
 	response->body = (struct view){ 0 };
 	response->no_body = false;
 	response->unbounded = false;
+	response->id = (struct view){ 0 };
 	response->ticket = 0;
+	response->shown_at = 0;
 }
 
 void response_release(struct response *response)
@@ -106,6 +108,7 @@ void response_clear(struct response *response)
 	buf_clear(&response->hold);
 	response->status = 0;
 	response->body = (struct view){ 0 };
+	response->shown_at = 0;
 }
 
 void response_field(struct response *response, const char *name,
@@ -162,6 +165,11 @@ void response_head(const struct response *response, struct buf *out)
 	buf_add_string(out, status_phrase(response->status));
 	buf_add(out, "\r\n", 2);
 	buf_add_view(out, buf_view(&response->fields));
+	if (response->id.size) {
+		buf_add_string(out, "X-Request-Id: ");
+		buf_add_view(out, response->id);
+		buf_add(out, "\r\n", 2);
+	}
 	if (!bodiless(response->status) && !response->stream &&
 	    !response->unbounded) {
 		buf_add_string(out, "Content-Length: ");

@@ -13,6 +13,7 @@
 struct response {
 	int status;
 	struct buf fields; /* "Name: value\r\n" lines */
+	struct view id;    /* of the request, for X-Request-Id; may be empty */
 	struct buf text;   /* a body made here; sent when body.data is NULL */
 	struct view body;  /* a body held elsewhere, in `hold` for a value */
 	struct buf hold;   /* bytes of a value read from the store */
@@ -39,6 +40,11 @@ struct response {
 
 	/* Not to be sent before store_sync(ticket); 0: send at once. */
 	uint64_t ticket;
+
+	/* Everybody may be given the same again, but for the id, while the
+	 * mark agrees with this revision (http/stored.h); 0: nobody. */
+	uint64_t shown_at;
+	uint32_t mark;
 };
 
 /* Ready for the next request; memory past 64 KiB is given back. */
@@ -66,7 +72,7 @@ bool response_streams(const struct response *response);
 struct view response_body(const struct response *response);
 
 /*
- * Append "Status: 200 OK\r\n", the fields, Content-Length where there may be
+ * Append "Status: 200 OK\r\n", the fields, X-Request-Id, Content-Length where there may be
  * one (RFC 9110 8.6) and it is known, and the empty line, in CGI's form
  * (RFC 3875 6.3).
  */

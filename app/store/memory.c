@@ -18,6 +18,7 @@ struct memory_store {
 	struct history history;
 	struct wake wake;
 	int wake_fd;
+	struct marks *marks;
 	uint64_t revision;
 	uint64_t commits;
 	uint64_t expired;
@@ -54,6 +55,15 @@ static enum err find(const struct attempt *attempt, struct view key,
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
+/* What the commit does to a key, should it happen. */
+static enum err stage(struct attempt *attempt, enum store_verb verb,
+		      struct view key, const struct record *record, bool again)
+{
+	marks_raise(attempt->memory->marks, key, attempt->revision);
+	return history_stage(&attempt->memory->history, verb, key, record,
+			     again);
+}
+
 static enum err put(struct attempt *attempt, const struct store_op *op)
 {
 	struct change *change = &attempt->change;
@@ -70,8 +80,7 @@ static enum err put(struct attempt *attempt, const struct store_op *op)
 	if (items_has(&change->items, place, op->key))
 		change_drop(change, place);
 	change_add(change, place, item);
-	return history_stage(&attempt->memory->history, STORE_PUT, op->key,
-			     &record, true);
+	return stage(attempt, STORE_PUT, op->key, &record, true);
 }
 
 static enum err apply(struct attempt *attempt, struct store_op *op)
@@ -92,8 +101,7 @@ static enum err apply(struct attempt *attempt, struct store_op *op)
 	if (op->verb != STORE_DELETE || !op->existed)
 		return ERR_OK;
 	change_drop(change, items_seek(&change->items, op->key));
-	return history_stage(&attempt->memory->history, STORE_DELETE, op->key,
-			     NULL, true);
+	return stage(attempt, STORE_DELETE, op->key, NULL, true);
 }
 
 /* Tests every condition, also after one that does not hold. */
@@ -125,6 +133,7 @@ static enum err memory_open(const struct store_conf *conf, struct store **out)
 		return ERR_NO_MEMORY;
 	memory->wall_ms = conf->wall_ms ? conf->wall_ms : clock_wall_ms;
 	memory->history.max_bytes = conf->history_bytes;
+	memory->marks = conf->marks;
 	*out = &memory->store;
 	if (wake_open(&memory->wake_fd)) {
 		free(memory);
@@ -289,9 +298,8 @@ static enum err memory_delete_prefix(struct store *store, struct view prefix,
 			continue;
 		}
 		if (!err)
-			err = history_stage(&memory->history, STORE_DELETE,
-					    item_key(items->items[place]), NULL,
-					    false);
+			err = stage(&attempt, STORE_DELETE,
+				    item_key(items->items[place]), NULL, false);
 		if (!err)
 			change_drop(&attempt.change, place);
 	}
@@ -366,8 +374,8 @@ static enum err memory_housekeep(struct store *store, long timeout_ms)
 		err = item_decode(items->items[i], &record);
 		if (err || !record_expired(&record, attempt.now_ms))
 			continue;
-		err = history_stage(&memory->history, STORE_EXPIRE,
-				    item_key(items->items[i]), NULL, false);
+		err = stage(&attempt, STORE_EXPIRE, item_key(items->items[i]),
+			    NULL, false);
 		if (!err)
 			change_drop(&attempt.change, i);
 	}

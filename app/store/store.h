@@ -29,12 +29,14 @@
  *  - revisions have no gap and no repeat, across restarts too;
  *  - no read shows what a crash could still take away;
  *  - an expired key is absent at once;
- *  - what a watcher is told of is durable, in order, and told once.
+ *  - what a watcher is told of is durable, in order, and told once;
+ *  - what store_get() has said at *revision is true while the key's mark is
+ *    not newer, but for its expiry.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
-#include "base/buf.h"
+#include "base/marks.h"
 #include "store/record.h"
 
 #define STORE_KEY_MAX   1024
@@ -57,6 +59,10 @@ struct store_conf {
 	uint64_t expiry_interval_ms;
 	uint64_t history_bytes;
 	int64_t (*wall_ms)(void); /* NULL: the system's clock */
+
+	/* Raised for each key that changes, before a reader can see it; all
+	 * zero at the open; NULL: nobody wants to know. */
+	struct marks *marks;
 };
 
 /*

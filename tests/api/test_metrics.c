@@ -12,6 +12,7 @@
 #include "api/failure.h"
 #include "api/handlers.h"
 #include "harness.h"
+#include "http/stored.h"
 #include "store/store.h"
 
 static struct client client;
@@ -374,6 +375,77 @@ static void the_store_is_told_of_as_it_is(void)
 	end();
 }
 
+/* As if a worker had answered, in no time. */
+static void what_lighttpd_gave_is_counted_with_the_rest(void)
+{
+	static const char *const lines[] = {
+		"\nlibrapi_http_requests_total{route=\"/v1/kv/{key}\","
+		"method=\"GET\",status=\"200\"} 4\n",
+		"_bucket{route=\"/v1/kv/{key}\",method=\"GET\","
+		"le=\"0.00005\"} 3\n",
+		"_bucket{route=\"/v1/kv/{key}\",method=\"GET\","
+		"le=\"+Inf\"} 4\n",
+		"_seconds_count{route=\"/v1/kv/{key}\",method=\"GET\"} 4\n",
+		"_seconds_sum{route=\"/v1/kv/{key}\",method=\"GET\"} 0.0003\n",
+		"\nlibrapi_http_response_body_bytes_total{"
+		"route=\"/v1/kv/{key}\",method=\"GET\"} 1704\n",
+		"\nlibrapi_http_stored_responses_total 3\n",
+	};
+
+	begin();
+	CU_ASSERT_EQUAL_FATAL(stored_new(1 << 20, &client.api.stored), ERR_OK);
+	ask("PUT", "/v1/kv/a");
+	ask("GET", "/v1/kv/a");
+	stored_count(client.api.stored, 1000);
+	stored_count(client.api.stored, 0);
+	stored_count(client.api.stored, 700);
+	for (size_t i = 0; i < HARNESS_COUNT(lines); i++)
+		HARNESS_CASE((unsigned)i, tells(lines[i]));
+	CU_ASSERT(tells("{route=\"/v1/kv/{key}\",method=\"PUT\","
+			"status=\"201\"} 1\n"));
+	stored_free(client.api.stored);
+	end();
+}
+
+static const char *place_of(const char *text)
+{
+	struct view body = client_body(&client);
+
+	return memmem(body.data, body.size, text, strlen(text));
+}
+
+static void it_is_told_behind_the_requests_that_it_is_a_part_of(void)
+{
+	const char *requests, *sent, *stored, *dropped;
+
+	begin();
+	CU_ASSERT(
+		tells("# TYPE librapi_http_stored_responses_total counter\n"));
+	requests = place_of("# HELP librapi_http_requests_total");
+	sent = place_of("# HELP librapi_http_response_body_bytes_total");
+	stored = place_of("# HELP librapi_http_stored_responses_total");
+	dropped = place_of("# HELP librapi_http_dropped_requests_total");
+	CU_ASSERT(requests && requests < sent);
+	CU_ASSERT(sent < stored && stored < dropped);
+	end();
+}
+
+/* No request of a worker's before, so that there was no such row yet. */
+static void what_lighttpd_alone_has_answered_is_counted_too(void)
+{
+	begin();
+	CU_ASSERT(tells("\nlibrapi_http_stored_responses_total 0\n"));
+	CU_ASSERT_EQUAL_FATAL(stored_new(0, &client.api.stored), ERR_OK);
+	CU_ASSERT(tells("\nlibrapi_http_stored_responses_total 0\n"));
+	CU_ASSERT_FALSE(tells("route=\"/v1/kv/{key}\""));
+	stored_count(client.api.stored, 5);
+	CU_ASSERT(tells("\nlibrapi_http_stored_responses_total 1\n"));
+	CU_ASSERT(tells("{route=\"/v1/kv/{key}\",method=\"GET\","
+			"status=\"200\"} 1\n"));
+	stored_free(client.api.stored);
+	end();
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(an_answer_is_counted_by_route_method_and_status),
 	HARNESS_TEST(whatever_is_asked_for_there_are_only_so_many_rows),
@@ -386,6 +458,9 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(slots_that_are_not_there_are_not_written_to),
 	HARNESS_TEST(without_memory_to_count_in_the_store_is_told_of),
 	HARNESS_TEST(the_store_is_told_of_as_it_is),
+	HARNESS_TEST(what_lighttpd_gave_is_counted_with_the_rest),
+	HARNESS_TEST(it_is_told_behind_the_requests_that_it_is_a_part_of),
+	HARNESS_TEST(what_lighttpd_alone_has_answered_is_counted_too),
 };
 
 int main(void)

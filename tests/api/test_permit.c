@@ -63,6 +63,20 @@ static int send(const char *token, const char *method, const char *target,
 		      : client_send(&client, method, target, body, NULL);
 }
 
+/* Who asks next may have another token, or none. */
+static void what_a_token_is_for_is_not_given_again(void)
+{
+	static const char *const tokens[] = { "r", "ra", "wa", "a" };
+
+	open_client();
+	for (size_t i = 0; i < HARNESS_COUNT(tokens); i++) {
+		CU_ASSERT_EQUAL(send(tokens[i], "GET", "/v1/kv/app/x", ""),
+				200);
+		CU_ASSERT_EQUAL(client.response.shown_at, 0);
+	}
+	close_client();
+}
+
 /* Refused: "" by 401, a name by 403 for that token. */
 static void each_route_takes_its_role(void)
 {
@@ -339,6 +353,7 @@ static void one_token_and_nothing_else_is_taken(void)
 }
 
 static const struct harness_test tests[] = {
+	HARNESS_TEST(what_a_token_is_for_is_not_given_again),
 	HARNESS_TEST(each_route_takes_its_role),
 	HARNESS_TEST(health_and_preflights_take_no_token),
 	HARNESS_TEST(a_prefix_is_a_wall),

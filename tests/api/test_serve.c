@@ -9,6 +9,7 @@
 
 #include "api/client.h"
 #include "api/failure.h"
+#include "base/marks.h"
 #include "http/json.h"
 
 #define UUID "0af76519-16cd-43dd-8448-eb211c80319c"
@@ -229,6 +230,139 @@ static void every_answer_bears_the_id_of_its_request(void)
 	client_close(&client);
 }
 
+static void the_id_is_the_only_field_that_differs_from_request_to_request(void)
+{
+	struct buf fields = BUF_EMPTY;
+
+	client_open(&client);
+	client_send(&client, "PUT", "/v1/kv/a", "x", NULL);
+	client_send(&client, "GET", "/v1/kv/a", "", "HTTP_X_REQUEST_ID=1",
+		    "HTTP_ORIGIN=http://a", NULL);
+	buf_add_view(&fields, buf_view(&client.response.fields));
+	CU_ASSERT_PTR_NULL(strstr(buf_string(&fields), "X-Request-Id:"));
+	CU_ASSERT_STRING_EQUAL(client_field(&client, "X-Request-Id"), "1");
+	client_send(&client, "GET", "/v1/kv/a", "", "HTTP_X_REQUEST_ID=2",
+		    "HTTP_ORIGIN=http://b", "HTTP_ACCEPT=text/html",
+		    "HTTP_HOST=c", NULL);
+	CU_ASSERT_STRING_EQUAL(client_field(&client, "X-Request-Id"), "2");
+	CU_ASSERT_TRUE(view_equal(buf_view(&fields),
+				  buf_view(&client.response.fields)));
+	buf_release(&fields);
+	client_close(&client);
+}
+
+/* Of a key at revision 1, read at revision 3. */
+static void only_a_value_that_is_everybody_s_may_be_given_again(void)
+{
+	static const struct {
+		int line;
+		const char *method, *target, *variable;
+		int status;
+		bool storable;
+	} cases[] = {
+		{ __LINE__, "GET", "/v1/kv/a%2Fb", "A=", 200, true },
+		{ __LINE__, "GET", "/v1/kv/a/b", "A=", 200, true },
+		{ __LINE__, "GET", "http://h/v1/kv/a/b", "A=", 200, true },
+		{ __LINE__, "GET", "/v1/kv/a/b", "HTTP_ORIGIN=http://a", 200,
+		  true },
+		{ __LINE__, "GET", "/v1/kv/a/b", "HTTP_IF_MATCH=\"1\"", 200,
+		  true },
+		{ __LINE__, "GET", "/v1/kv/a/b", "HTTP_IF_NONE_MATCH=\"9\"",
+		  200, true },
+		{ __LINE__, "GET", "/v1/kv/a/b", "HTTP_IF_NONE_MATCH=\"1\"",
+		  304, false },
+		{ __LINE__, "GET", "/v1/kv/a/b", "HTTP_IF_MATCH=\"9\"", 412,
+		  false },
+		{ __LINE__, "HEAD", "/v1/kv/a/b", "A=", 200, false },
+		{ __LINE__, "OPTIONS", "/v1/kv/a/b", "A=", 204, false },
+		{ __LINE__, "GET", "/v1/kv/a/b?x=1", "A=", 400, false },
+		{ __LINE__, "GET", "/v1/kv/absent", "A=", 404, false },
+		{ __LINE__, "GET", "/v1/kv/mortal", "A=", 200, false },
+		{ __LINE__, "GET", "/v1/kv", "A=", 200, false },
+		{ __LINE__, "GET", "/v1/kv?prefix=a", "A=", 200, false },
+		{ __LINE__, "GET", "/datas/a%2Fb", "A=", 200, false },
+		{ __LINE__, "HEAD", "/datas/a%2Fb", "A=", 200, false },
+		{ __LINE__, "GET", "/v1", "A=", 200, false },
+		{ __LINE__, "GET", "/hc", "A=", 200, false },
+		{ __LINE__, "GET", "/metrics", "A=", 200, false },
+		{ __LINE__, "GET", "/nowhere", "A=", 404, false },
+	};
+
+	client_open(&client);
+	client_send(&client, "PUT", "/v1/kv/a/b", "x", NULL);
+	client_send(&client, "PUT", "/v1/kv/mortal?ttl=1000", "x", NULL);
+	client_send(&client, "PUT", "/v1/kv/other", "x", NULL);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		HARNESS_CASE(cases[i].line,
+			     client_send(&client, cases[i].method,
+					 cases[i].target, "", cases[i].variable,
+					 NULL) == cases[i].status);
+		HARNESS_CASE(cases[i].line,
+			     client.response.shown_at ==
+				     (cases[i].storable ? 3 : 0));
+		HARNESS_CASE(cases[i].line,
+			     !cases[i].storable ||
+				     client.response.mark ==
+					     marks_place(view_of("a/b")));
+	}
+	client_close(&client);
+}
+
+static void what_changes_a_value_is_not_given_again(void)
+{
+	static const struct {
+		int line;
+		const char *method, *target, *body, *type;
+		int status;
+	} cases[] = {
+		{ __LINE__, "PUT", "/v1/kv/a", "1", "A=", 201 },
+		{ __LINE__, "PUT", "/v1/kv/a", "{}", "A=", 204 },
+		{ __LINE__, "PATCH", "/v1/kv/a", "{\"b\":1}",
+		  "CONTENT_TYPE=application/merge-patch+json", 200 },
+		{ __LINE__, "POST", "/v1/txn", "{\"do\":[{\"get\":\"a\"}]}",
+		  "CONTENT_TYPE=application/json", 200 },
+		{ __LINE__, "DELETE", "/v1/kv/a", "", "A=", 204 },
+	};
+
+	client_open(&client);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		int status =
+			client_send(&client, cases[i].method, cases[i].target,
+				    cases[i].body, cases[i].type, NULL);
+
+		HARNESS_CASE(cases[i].line, status == cases[i].status);
+		HARNESS_CASE(cases[i].line, !client.response.shown_at);
+	}
+	client_close(&client);
+}
+
+static void what_depends_on_the_origin_is_not_given_again(void)
+{
+	static const struct {
+		int line;
+		const char *list;
+		bool storable;
+	} cases[] = {
+		{ __LINE__, "*", true },
+		{ __LINE__, "", true },
+		{ __LINE__, "http://a", false },
+		{ __LINE__, "http://a,https://b", false },
+	};
+
+	client_open(&client);
+	client_send(&client, "PUT", "/v1/kv/a", "x", NULL);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		client.conf.cors_origin = cases[i].list;
+		for (int with = 0; with < 2; with++) {
+			client_send(&client, "GET", "/v1/kv/a", "",
+				    with ? "HTTP_ORIGIN=http://a" : "A=", NULL);
+			HARNESS_CASE(cases[i].line, client.response.shown_at ==
+							    cases[i].storable);
+		}
+	}
+	client_close(&client);
+}
+
 static void what_is_no_value_is_not_to_be_cached(void)
 {
 	static const char *const targets[] = { "/v1",           "/livez",
@@ -375,6 +509,11 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_parameter_of_any_length_is_named),
 	HARNESS_TEST(a_target_that_is_none_is_400),
 	HARNESS_TEST(every_answer_bears_the_id_of_its_request),
+	HARNESS_TEST(
+		the_id_is_the_only_field_that_differs_from_request_to_request),
+	HARNESS_TEST(only_a_value_that_is_everybody_s_may_be_given_again),
+	HARNESS_TEST(what_changes_a_value_is_not_given_again),
+	HARNESS_TEST(what_depends_on_the_origin_is_not_given_again),
 	HARNESS_TEST(what_is_no_value_is_not_to_be_cached),
 	HARNESS_TEST(head_is_get_without_the_body),
 	HARNESS_TEST(whatever_a_store_says_the_answer_is_a_problem),

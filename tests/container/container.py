@@ -13,6 +13,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import resource
 import socket
 import struct
@@ -104,6 +105,13 @@ def is_ready():
         return request("GET", "/readyz").status == 200
     except OSError:
         return False
+
+
+def given():
+    """How many answers lighttpd has given out of memory."""
+    text = request("GET", "/metrics").body.decode()
+    return int(re.search(r"^librapi_http_stored_responses_total (\d+)$", text,
+                         re.M)[1])
 
 
 def wait_ready():

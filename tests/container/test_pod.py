@@ -115,6 +115,10 @@ class Pod(librapi.TestCase):
             self.assertIn(container.request("PUT", target, value).status,
                           (201, 204))
             self.assertEqual(container.request("GET", target).body, value)
+        before = container.given()
+        librapi.wait_until(
+            lambda: container.request("GET", "/v1/kv/small").body == b"x"
+            and container.given() > before, "a stored answer")
 
     def test_the_charts_pod_serves_and_an_update_keeps_the_data(self):
         old, new = container.VERSIONS

@@ -150,6 +150,7 @@ class Service:
         env["LIGHTTPD_PORT"] = str(self.port)
         env["LIGHTTPD_PROGRAM"] = PROGRAM
         env["LIGHTTPD_ERRORS"] = os.path.join(BUILD, "lighttpd", "errors")
+        env["LIGHTTPD_FRONT"] = os.path.join(BUILD, "app", "front")
         return dict(env, **self.variables)
 
     def start_process(self, command):

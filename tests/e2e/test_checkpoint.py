@@ -22,6 +22,7 @@ SMALL = {
     "table_max_keys": 64,
     "checkpoint_idle_ms": 50,
     "workers": 3,
+    "stored_bytes": 0,      # reads are to come to the tables
 }
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 
 import librapi
+import stored
 
 # lighttpd resolves the dots and dispatches by that; the key is "../watch" &c.
 DETOURS = {
@@ -63,15 +64,18 @@ class Roles(librapi.TestCase):
         folder = self.folder()
         service = librapi.Service(
             folder, watch_listen=f"unix:{folder}/w",
-            transfer_listen=f"unix:{folder}/t")
+            transfer_listen=f"unix:{folder}/t",
+            stored_listen=f"unix:{folder}/r")
         self.addCleanup(service.end)
         service.start()
         self.assertEqual(sorted(os.listdir(service.path("run"))),
                          ["librapi.pid"])
         for detour in DETOURS.values():
             self.assertEqual(service.put(detour, b"x").status, 201)
+        service.put("/v1/kv/a", b"x")
+        stored.keep(service, "/v1/kv/a")
         service.stop()
-        self.assertFalse({"w", "t"} & set(os.listdir(folder)))
+        self.assertFalse({"w", "t", "r"} & set(os.listdir(folder)))
 
     def test_in_one_process_memory_all_is_served_by_the_worker(self):
         service = self.service(engine="memory", workers=1)

@@ -39,7 +39,8 @@ class InBackground:
 
 class SlowDisk(librapi.TestCase):
     def start(self, mode="spawn", **settings):
-        self.s = disk.Service(self.folder(), mode,
+        # Without stored responses: the reads are to be the workers'.
+        self.s = disk.Service(self.folder(), mode, stored_bytes=0,
                               lock_timeout_ms=LOCK_MS, **settings)
         self.addCleanup(self.s.end)
         self.s.start()

@@ -13,6 +13,7 @@ import threading
 import time
 
 import librapi
+import stored
 import vitals
 
 # Four times both is when lighttpd gives a request up: common.conf.
@@ -65,6 +66,7 @@ class Stopped(librapi.TestCase):
     def setUp(self):
         self.s = self.service(workers=3, **SETTINGS)
         self.s.put("/v1/kv/a", b"1")
+        stored.keep(self.s, "/v1/kv/a")     # lighttpd has what that takes
         self.before = vitals.settled_descriptors(self.s)
         self.addCleanup(self.go_on, self.s.workers())
 

@@ -36,6 +36,34 @@ static void the_head_is_what_cgi_wants(void)
 	release();
 }
 
+static void the_id_of_the_request_is_in_the_head_only(void)
+{
+	response.status = 200;
+	response_field(&response, "A", VIEW_LITERAL("b"));
+	response.id = VIEW_LITERAL("abc-1");
+	CU_ASSERT_STRING_EQUAL(head_text(), "Status: 200 OK\r\n"
+					    "A: b\r\n"
+					    "X-Request-Id: abc-1\r\n"
+					    "Content-Length: 0\r\n\r\n");
+	CU_ASSERT_TRUE(
+		view_equal_string(buf_view(&response.fields), "A: b\r\n"));
+	response_reset(&response);
+	response.status = 200;
+	CU_ASSERT_PTR_NULL(strstr(head_text(), "X-Request-Id"));
+	release();
+}
+
+static void what_is_begun_anew_may_not_be_given_again(void)
+{
+	response.shown_at = 7;
+	response_clear(&response);
+	CU_ASSERT_EQUAL(response.shown_at, 0);
+	response.shown_at = 7;
+	response_reset(&response);
+	CU_ASSERT_EQUAL(response.shown_at, 0);
+	release();
+}
+
 static void a_body_held_elsewhere_is_sent_without_a_copy(void)
 {
 	static const char value[] = "value";
@@ -197,6 +225,8 @@ static void its_maker_is_told_once_that_it_is_over(void)
 
 static const struct harness_test tests[] = {
 	HARNESS_TEST(the_head_is_what_cgi_wants),
+	HARNESS_TEST(the_id_of_the_request_is_in_the_head_only),
+	HARNESS_TEST(what_is_begun_anew_may_not_be_given_again),
 	HARNESS_TEST(a_body_held_elsewhere_is_sent_without_a_copy),
 	HARNESS_TEST(head_tells_the_length_and_sends_nothing),
 	HARNESS_TEST(some_statuses_have_neither_body_nor_length),

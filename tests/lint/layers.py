@@ -16,6 +16,7 @@ LAYERS = {
     "bolt": ["bolt", "base"],
     "http": ["http", "base"],
     "store": ["store", "base"],
+    "front": ["front", "http", "base"],
     "api": ["api", "http", "store", "base"],
 }
 
@@ -30,6 +31,8 @@ HOMES = {
                   "tests/bench/null.c"],
     "json-c/": ["app/http/json.c"],
     "nettle/": ["app/base/sha256.c"],
+    "lua.h": ["app/front/lua.c"],
+    "lauxlib.h": ["app/front/lua.c"],
     "gdbm.h": ["app/store/gdbm/gdbmfile.c"],
     "CUnit/": ["tests/harness.h", "tests/harness.c"],
 }

@@ -83,6 +83,14 @@ void what_a_hook_makes_keeps_the_limits(void);
 void a_batch_of_gets_reads_one_revision(void);
 void many_operations_on_few_keys_apply_in_order(void);
 
+/* contract_marks.c */
+void each_change_raises_the_marks_of_its_own_keys(void);
+void what_changes_nothing_raises_no_mark(void);
+void an_expiry_raises_the_mark_of_its_key(void);
+void what_was_read_is_true_until_a_change_is_begun(void);
+void after_a_reopen_what_is_read_is_true(void);
+void what_the_marks_call_true_is_what_a_read_says(void);
+
 /* contract_prefix.c */
 void a_prefix_is_deleted_in_one_revision(void);
 void a_prefix_of_the_last_bytes_ends_where_it_should(void);

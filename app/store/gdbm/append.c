@@ -51,6 +51,7 @@ enum err append_index(struct shared *shared, uint64_t number,
 		entry.verb = (uint8_t)op.verb;
 		if (op.verb == STORE_PUT)
 			entry.expires_ms = record_peek_expiry(op.record);
+		marks_raise(shared->marks, op.key, frame->revision);
 		err = memtable_add(memtable, op.key, &entry);
 		if (err)
 			return err;

@@ -206,6 +206,7 @@ static enum err replay_into(struct gdbm_store *g, size_t arena_size,
 		err = shared_new(ring, arena_size, &g->shared);
 	if (err)
 		return err;
+	g->shared->marks = g->conf.marks;
 	*replay = (struct replay){ .dir = g->dir,
 				   .first = g->manifest.first_segment,
 				   .revision = g->manifest.revision,

@@ -62,6 +62,7 @@ struct shared {
 	size_t size; /* of the whole mapping */
 	size_t arena_size;
 	uint64_t ring;
+	struct marks *marks; /* of store_conf */
 
 	struct lock stripes[SHARED_STRIPES]; /* by hash of the key */
 	struct lock journal; /* appending, and moving to the next segment */

@@ -36,10 +36,12 @@ struct board {
 };
 
 static struct board *board;
+static struct marks marks;
 
 static void settings(struct store_conf *conf)
 {
 	small_limits(conf);
+	conf->marks = &marks;
 	conf->checkpoint_idle_ms = 20;
 	conf->lock_timeout_ms = 10000;
 }
@@ -592,6 +594,64 @@ static void what_a_dead_writer_did_not_index_is_indexed(void)
 	contract_close(store);
 }
 
+/* The mark is raised once it is indexed; readable it is only with a sync. */
+static void the_change_of_a_dead_writer_is_marked_before_it_is_seen(void)
+{
+	uint32_t place = marks_place(view_of("key"));
+	struct timespec deadline;
+	struct gdbm_store *g;
+	struct store *store;
+	uint64_t revision;
+
+	memset(&marks, 0, sizeof(marks));
+	store = store_with_a_hidden_frame();
+	g = (struct gdbm_store *)store;
+	CU_ASSERT_TRUE(marks_agree(&marks, place, 1));
+	deadline = engine_lock_deadline(g);
+	CU_ASSERT_EQUAL(append_repair(g, &deadline), ERR_OK);
+	CU_ASSERT_FALSE(marks_agree(&marks, place, 1));
+	CU_ASSERT_TRUE(marks_agree(&marks, place, 2));
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "6");
+	CU_ASSERT_EQUAL(store_sync(store, 2), ERR_OK);
+	CU_ASSERT_EQUAL(number_at(store, "key", &revision), 7);
+	CU_ASSERT_TRUE(marks_agree(&marks, place, revision));
+	contract_close(store);
+}
+
+/* A store that was left by all, with frames that are in no table. */
+static void put_and_leave(void)
+{
+	struct store *store = contract_open();
+
+	contract_put(store, "key", "1");
+	contract_put(store, "stays", "1");
+	contract_put(store, "key", "2");
+}
+
+static void what_recovery_finds_is_true_when_it_is_read(void)
+{
+	struct store *store;
+	pid_t pid;
+
+	harness_tmpdir(); /* the same for both */
+	pid = fork();
+	if (pid == 0) {
+		put_and_leave();
+		_exit(0);
+	}
+	stop_child(pid);
+	memset(&marks, 0, sizeof(marks));
+	store = contract_open();
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "2");
+	CU_ASSERT_EQUAL(contract_revision(store), 3);
+	CU_ASSERT_TRUE(marks_agree(&marks, marks_place(view_of("key")), 3));
+	CU_ASSERT_TRUE(marks_agree(&marks, marks_place(view_of("stays")), 3));
+	contract_put(store, "key", "3");
+	CU_ASSERT_FALSE(marks_agree(&marks, marks_place(view_of("key")), 3));
+	CU_ASSERT_TRUE(marks_agree(&marks, marks_place(view_of("stays")), 3));
+	contract_close(store);
+}
+
 /* To test revision 1 against what is really 2 would lose the dead one's. */
 static void a_condition_sees_what_a_dead_writer_wrote(void)
 {
@@ -640,6 +700,8 @@ static void a_stopped_holder_makes_others_busy_and_not_hang(void)
 
 static const struct harness_test tests[] = {
 	HARNESS_TEST(what_a_dead_writer_did_not_index_is_indexed),
+	HARNESS_TEST(the_change_of_a_dead_writer_is_marked_before_it_is_seen),
+	HARNESS_TEST(what_recovery_finds_is_true_when_it_is_read),
 	HARNESS_TEST(a_condition_sees_what_a_dead_writer_wrote),
 	HARNESS_TEST(a_stopped_holder_makes_others_busy_and_not_hang),
 	HARNESS_TEST(what_hooks_of_many_processes_add_adds_up),

@@ -96,6 +96,15 @@ class Librapi(librapi.Service):
             assert answer.status in (201, 204), answer
 
 
+class LibrapiWorkers(Librapi):
+    """With no stored responses: each GET is answered by a worker."""
+
+    name = "librapi, by workers"
+
+    def __init__(self, folder):
+        super().__init__(folder, stored_bytes=0)
+
+
 class LibrapiEpoll(Librapi):
     """As it is unless the environment asks otherwise."""
 
@@ -111,7 +120,7 @@ class Null(Librapi):
     durable = False
 
     def __init__(self, folder):
-        super().__init__(folder, "connect")
+        super().__init__(folder, "connect", stored_bytes=0)
 
     def start_program(self):
         self.program = self.start_process(
@@ -141,6 +150,9 @@ class Static(Librapi):
 
     name = "static file"
     durable = False
+
+    def __init__(self, folder):
+        super().__init__(folder, stored_bytes=0)
 
     def environment(self):
         """The only folder that librapi's configuration knows."""
@@ -362,8 +374,8 @@ class Webdis(Peer):
                     assert answers.readline() == b"+OK\r\n"
 
 
-ALL = [Librapi, LibrapiEpoll, NullBest, NullPlain, Static, BoltKept, BoltEach,
-       Etcd, Webdis]
+ALL = [Librapi, LibrapiWorkers, LibrapiEpoll, NullBest, NullPlain, Static,
+       BoltKept, BoltEach, Etcd, Webdis]
 
 
 def why_missing(peer):

@@ -163,8 +163,12 @@ def recovery(new_folder):
 
 
 def checkpoints(folder, plan):
-    """p99 of GETs during checkpoints and without, 16 connections."""
-    service = peers.Librapi(folder, checkpoint_idle_ms=CHECKPOINT_IDLE_MS)
+    """
+    p99 of GETs during checkpoints and without, 16 connections; all of them
+    read the store.
+    """
+    service = peers.Librapi(folder, checkpoint_idle_ms=CHECKPOINT_IDLE_MS,
+                            stored_bytes=0)
     service.start()
     gets = load.Load(service, service.get_request(), plan.keys, 16)
     during, without = [], []

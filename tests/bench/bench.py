@@ -103,7 +103,7 @@ class Bench:
             peer.fill(keys, size)
             load.pause(peer)
 
-    def turn(self, peer, op, request, keys, connections, seed):
+    def turn(self, peer, request, keys, connections, seed):
         load.resume(peer)
         seconds = self.plan.seconds if keys == self.plan.keys else 1
         result = load.Load(peer, request, keys, connections) \
@@ -113,18 +113,23 @@ class Bench:
         return result
 
     def measure(self, size, keys, connections):
+        """All rounds of GETs first: meanwhile nothing is changed."""
+        self.measure_op("GET", lambda peer: peer.get_request(),
+                        size, keys, connections)
+        self.measure_op("PUT", lambda peer: peer.put_request(size),
+                        size, keys, connections)
+
+    def measure_op(self, op, request_of, size, keys, connections):
         seen = {}
         for seed in range(self.plan.rounds):
-            say(f"{connections} connections, {size} bytes, {keys} keys: "
-                f"round {seed + 1} of {self.plan.rounds}")
+            say(f"{op}, {connections} connections, {size} bytes, {keys} "
+                f"keys: round {seed + 1} of {self.plan.rounds}")
             for peer in self.running:
-                for op, request in (("GET", peer.get_request()),
-                                    ("PUT", peer.put_request(size))):
-                    if request:
-                        seen.setdefault((peer.name, op), []).append(
-                            self.turn(peer, op, request, keys, connections,
-                                      seed))
-        for (name, op), results in seen.items():
+                request = request_of(peer)
+                if request:
+                    seen.setdefault(peer.name, []).append(
+                        self.turn(peer, request, keys, connections, seed))
+        for name, results in seen.items():
             self.points.append(dict(
                 median(results), peer=name, op=op, connections=connections,
                 size=size, keys=keys))
@@ -169,10 +174,11 @@ def median(results):
     return out
 
 
-def choose(names):
+def choose(names, quick):
     chosen, skipped = [], []
     for kind in peers.ALL:
-        if names and not kind.name.startswith(tuple(names)):
+        if names and not kind.name.startswith(tuple(names)) or \
+                quick and not kind.quick:
             continue
         why = peers.why_missing(kind)
         if why:
@@ -213,7 +219,7 @@ def main():
         signal.signal(name, lambda *_: sys.exit(1))
     base = tempfile.mkdtemp(prefix="librapi-bench-")
     names = [name for name in options.peers.split(",") if name]
-    chosen, skipped = choose(names)
+    chosen, skipped = choose(names, options.quick)
     plan = QUICK if options.quick else FULL
     plan = dataclasses.replace(plan, rounds=options.rounds or plan.rounds)
     bench = Bench(plan, chosen, base)

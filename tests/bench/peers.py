@@ -57,6 +57,7 @@ class Librapi(librapi.Service):
     missing = None
     durable = True
     contract = None
+    quick = True        # no ratio that is to be reached can do without
 
     def __init__(self, folder, mode="connect", **settings):
         super().__init__(folder, mode, **settings)
@@ -100,6 +101,7 @@ class LibrapiWorkers(Librapi):
     """With no stored responses: each GET is answered by a worker."""
 
     name = "librapi, by workers"
+    quick = False
 
     def __init__(self, folder):
         super().__init__(folder, stored_bytes=0)
@@ -109,6 +111,7 @@ class LibrapiEpoll(Librapi):
     """As it is unless the environment asks otherwise."""
 
     name = "librapi, epoll"
+    quick = False
     event_handler = "epoll"
 
 

@@ -16,12 +16,13 @@ void marks_raise(struct marks *marks, struct view key, uint64_t revision)
 		return;
 	newest = &marks->newest[marks_place(key)];
 	/* Recovery may come to a change that was begun already. */
-	if (atomic_load(newest) < revision)
-		atomic_store(newest, revision);
+	if (atomic_load_explicit(newest, memory_order_relaxed) < revision)
+		atomic_store_explicit(newest, revision, memory_order_release);
 }
 
 bool marks_agree(const struct marks *marks, uint32_t place, uint64_t revision)
 {
 	return place < MARKS_COUNT &&
-	       atomic_load(&marks->newest[place]) <= revision;
+	       atomic_load_explicit(&marks->newest[place],
+				    memory_order_acquire) <= revision;
 }

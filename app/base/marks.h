@@ -26,7 +26,8 @@ uint32_t marks_place(struct view key);
 
 /*
  * A change of the key begins under that revision: to be called before any
- * reader can see it, and by one process at a time.  Nothing for NULL.
+ * reader can see it, and by one process at a time.  Who sees what the caller
+ * does next by a release or stronger sees the mark.  Nothing for NULL.
  */
 void marks_raise(struct marks *marks, struct view key, uint64_t revision);
 

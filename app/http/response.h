@@ -72,9 +72,9 @@ bool response_streams(const struct response *response);
 struct view response_body(const struct response *response);
 
 /*
- * Append "Status: 200 OK\r\n", the fields, X-Request-Id, Content-Length where there may be
- * one (RFC 9110 8.6) and it is known, and the empty line, in CGI's form
- * (RFC 3875 6.3).
+ * Append "Status: 200 OK\r\n", the fields, X-Request-Id, Content-Length where
+ * there may be one (RFC 9110 8.6) and it is known, and the empty line, in
+ * CGI's form (RFC 3875 6.3).
  */
 void response_head(const struct response *response, struct buf *out);
 

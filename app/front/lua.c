@@ -11,7 +11,6 @@
  */
 #include <lauxlib.h>
 #include <lua.h>
-#include <string.h>
 
 #include "base/random.h"
 #include "front/receiver.h"

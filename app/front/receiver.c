@@ -9,22 +9,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define UNIX_PREFIX "unix:"
 #define SOCKET_NAME "stored.sock"
 
 /* After something went wrong, requests are spared another try so long. */
 #define AGAIN_MS 100
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void close_fd(int *fd)
 {
@@ -44,7 +37,7 @@ static void forget(struct receiver *r)
 static void try_later(struct receiver *r)
 {
 	forget(r);
-	r->again_ms = now_ms() + AGAIN_MS;
+	r->again_ms = clock_monotonic_ms() + AGAIN_MS;
 }
 
 bool receiver_init(struct receiver *r, const char *run_dir)
@@ -147,7 +140,7 @@ struct stored *receiver_look(struct receiver *r)
 {
 	enum err err = ERR_OK;
 
-	if (r->place < 0 && r->again_ms > now_ms())
+	if (r->place < 0 && r->again_ms > clock_monotonic_ms())
 		return NULL;
 	if (r->place >= 0 && !has_its_name(r->place))
 		forget(r);

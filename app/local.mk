@@ -67,6 +67,7 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/base/crc32c.h \
 	%D%/base/err.c \
 	%D%/base/err.h \
+	%D%/base/fetch.h \
 	%D%/base/file.c \
 	%D%/base/file.h \
 	%D%/base/folder.c \

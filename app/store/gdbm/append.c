@@ -67,13 +67,12 @@ static enum err repair_locked(struct gdbm_store *g)
 	struct segment *segment = shared_segment(g->shared, number);
 	uint64_t tail = atomic_load(&segment->tail);
 	struct journal_reader reader = { 0 };
-	char name[JOURNAL_NAME_SIZE];
-	int fd;
-	enum err err = engine_segment_fd(g, number, &fd);
+	const struct segment_file *file;
+	enum err err = engine_segment_file(g, number, &file);
 
-	journal_name(number, name);
 	if (!err)
-		err = journal_reader_init(&reader, fd, name, &segment->head);
+		err = journal_reader_init(&reader, file->fd, file->name,
+					  &segment->head);
 	while (!err && atomic_load(&segment->indexed) < tail) {
 		struct journal_frame frame;
 		struct view body;
@@ -93,6 +92,9 @@ static enum err repair_locked(struct gdbm_store *g)
 	}
 	journal_reader_release(&reader);
 	if (err) {
+		char name[JOURNAL_NAME_SIZE];
+
+		journal_name(number, name);
 		atomic_store(&g->shared->stopped, true);
 		log_event(LOG_ERROR, "store-stopped", "file", name, "reason",
 			  err_string(err), NULL);
@@ -230,10 +232,9 @@ static enum err write_frame(struct gdbm_store *g, uint32_t op_count, bool puts,
 		.time_ms = time_ms,
 		.position = atomic_load(&segment->tail),
 	};
+	const struct segment_file *file;
 	struct view body;
-	char name[JOURNAL_NAME_SIZE];
-	int fd;
-	enum err err = engine_segment_fd(g, number, &fd);
+	enum err err = engine_segment_file(g, number, &file);
 
 	if (err)
 		return err;
@@ -241,12 +242,11 @@ static enum err write_frame(struct gdbm_store *g, uint32_t op_count, bool puts,
 	if (g->frame.err)
 		return g->frame.err;
 	frame.end = frame.position + g->frame.size;
-	journal_name(number, name);
 	if (puts)
-		err = ahead_write(segment, fd, name, &frame);
+		err = ahead_write(segment, file->fd, file->name, &frame);
 	if (!err)
-		err = file_write_at(fd, name, g->frame.data, g->frame.size,
-				    (int64_t)frame.position);
+		err = file_write_at(file->fd, file->name, g->frame.data,
+				    g->frame.size, (int64_t)frame.position);
 	if (err)
 		return err;
 	atomic_store(&segment->tail, frame.end);

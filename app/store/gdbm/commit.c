@@ -30,18 +30,28 @@ static void stripe_add(struct stripe_set *set, uint32_t hash)
 	set->words[stripe / 64] |= UINT64_C(1) << stripe % 64;
 }
 
-static bool stripe_has(const struct stripe_set *set, int stripe)
+/* The first of them from `from` on, or SHARED_STRIPES. */
+static unsigned stripe_from(const struct stripe_set *set, unsigned from)
 {
-	return set->words[stripe / 64] >> stripe % 64 & 1;
+	unsigned word = from / 64;
+	uint64_t bits;
+
+	if (from >= SHARED_STRIPES)
+		return SHARED_STRIPES;
+	bits = set->words[word] & UINT64_MAX << from % 64;
+	while (!bits && ++word < STRIPE_WORDS)
+		bits = set->words[word];
+	return bits ? word * 64 + (unsigned)__builtin_ctzll(bits)
+		    : SHARED_STRIPES;
 }
 
+/* Those before `end`. */
 static void stripes_release(struct gdbm_store *g, const struct stripe_set *set,
-			    int end)
+			    unsigned end)
 {
-	for (int i = 0; i < end; i++) {
-		if (stripe_has(set, i))
-			lock_release(&g->shared->stripes[i]);
-	}
+	for (unsigned i = stripe_from(set, 0); i < end;
+	     i = stripe_from(set, i + 1))
+		lock_release(&g->shared->stripes[i]);
 }
 
 static enum err stripes_take(struct gdbm_store *g, const struct stripe_set *set,
@@ -50,9 +60,8 @@ static enum err stripes_take(struct gdbm_store *g, const struct stripe_set *set,
 	bool died = false;
 	enum err err;
 
-	for (int i = 0; i < SHARED_STRIPES; i++) {
-		if (!stripe_has(set, i))
-			continue;
+	for (unsigned i = stripe_from(set, 0); i < SHARED_STRIPES;
+	     i = stripe_from(set, i + 1)) {
 		err = lock_take(&g->shared->stripes[i], deadline, &died);
 		if (died)
 			atomic_store(&g->shared->suspect, true);

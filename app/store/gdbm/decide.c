@@ -165,7 +165,7 @@ static void look_ahead(struct decision *d, size_t i)
 	if (left > 2 * AHEAD)
 		read_expect(d->g, staged[2 * AHEAD].hash);
 	if (left > AHEAD)
-		recent_expect_record(&d->g->recent, staged[AHEAD].hash);
+		read_expect_record(d->g, staged[AHEAD].hash);
 }
 
 static enum err stage_all(struct decision *d, bool *any)

@@ -41,6 +41,7 @@ enum err engine_open_segment(const struct gdbm_store *g,
 	if (err)
 		return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
 	file->number = number;
+	journal_name(number, file->name);
 	return ERR_OK;
 }
 
@@ -51,13 +52,13 @@ void engine_close_segment(struct segment_file *file)
 	file->number = 0;
 }
 
-enum err engine_segment_fd(struct gdbm_store *g, uint64_t number, int *fd)
+enum err engine_segment_file(struct gdbm_store *g, uint64_t number,
+			     const struct segment_file **file)
 {
-	struct segment_file *file = &g->files[number % SHARED_RING_MAX];
-	enum err err = engine_open_segment(g, file, number);
+	struct segment_file *own = &g->files[number % SHARED_RING_MAX];
 
-	*fd = file->fd;
-	return err;
+	*file = own;
+	return engine_open_segment(g, own, number);
 }
 
 void engine_close_files(struct gdbm_store *g)

@@ -43,6 +43,7 @@
 struct segment_file {
 	uint64_t number; /* 0: none open */
 	int fd;
+	char name[JOURNAL_NAME_SIZE];
 };
 
 /*
@@ -120,8 +121,12 @@ extern const struct store_engine store_gdbm_engine;
 int64_t engine_wall_ms(const struct gdbm_store *g);
 struct timespec engine_lock_deadline(const struct gdbm_store *g);
 
-/* engine.c: this process's own descriptor of a live segment. */
-enum err engine_segment_fd(struct gdbm_store *g, uint64_t number, int *fd);
+/*
+ * engine.c: a live segment as this process has it open; good until it is let
+ * go of.
+ */
+enum err engine_segment_file(struct gdbm_store *g, uint64_t number,
+			     const struct segment_file **file);
 
 /* engine.c: have `file` be that of the segment; and of none. */
 enum err engine_open_segment(const struct gdbm_store *g,
@@ -161,8 +166,12 @@ struct newest {
 enum err read_newest(struct gdbm_store *g, struct view key, uint64_t revision,
 		     struct newest *newest, struct record *record);
 
-/* That will be called for a key with this CRC-32C soon. */
+/*
+ * That will be called for a key with this CRC-32C soon: as recent_expect() and
+ * recent_expect_record(), in all places where it looks.
+ */
 void read_expect(struct gdbm_store *g, uint32_t hash);
+void read_expect_record(struct gdbm_store *g, uint32_t hash);
 
 enum err read_get(struct store *store, struct view key, struct buf *hold,
 		  struct record *record, uint64_t *revision);

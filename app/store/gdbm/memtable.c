@@ -5,11 +5,15 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "base/fetch.h"
 
 #define ALIGN 8
 
 /* A chain for so many bytes of the arena: for one or two short keys. */
 #define CHAIN_BYTES 128
+
+/* Of a key that is short, with its first entry, which stands behind it. */
+#define EXPECTED_BYTES 128
 
 /* The head of a chain has its length in the bits that alignment leaves. */
 _Static_assert(MEMTABLE_CHAIN_MAX < ALIGN, "a chain is too long to be counted");
@@ -132,21 +136,22 @@ static _Atomic uint32_t *chain_of(const struct memtable *memtable,
 	return chain_at(memtable, crc32c(0, key.data, key.size));
 }
 
-void memtable_expect(const struct memtable *memtable, uint32_t hash)
-{
-	__builtin_prefetch((const void *)chain_at(memtable, hash));
-}
-
 static unsigned chain_length(uint32_t head)
 {
 	return head % ALIGN;
+}
+
+static const struct node *chain_first(const struct memtable *memtable,
+				      uint32_t head)
+{
+	return at(memtable, head - chain_length(head));
 }
 
 /* The key's node, when the chain has it. */
 static const struct node *chain_find(const struct memtable *memtable,
 				     uint32_t head, struct view key)
 {
-	const struct node *node = at(memtable, head - chain_length(head));
+	const struct node *node = chain_first(memtable, head);
 
 	while (node && !view_equal(node_key(node), key))
 		node = at(memtable, node->chain);
@@ -363,6 +368,21 @@ enum err memtable_add(struct memtable *memtable, struct view key,
 		return ERR_FULL;
 	chain_add(memtable, chain, node);
 	return ERR_OK;
+}
+
+void memtable_expect(const struct memtable *memtable, uint32_t hash)
+{
+	fetch_ahead((const void *)chain_at(memtable, hash), sizeof(uint32_t));
+}
+
+/* Most chains have one key. */
+void memtable_expect_entry(const struct memtable *memtable, uint32_t hash)
+{
+	const struct node *node =
+		chain_first(memtable, load(chain_at(memtable, hash)));
+
+	if (node)
+		fetch_ahead(node, EXPECTED_BYTES);
 }
 
 const struct memtable_entry *memtable_find(const struct memtable *memtable,

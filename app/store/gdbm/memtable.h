@@ -87,8 +87,9 @@ enum err memtable_add(struct memtable *memtable, struct view key,
 const struct memtable_entry *memtable_find(const struct memtable *memtable,
 					   struct view key, uint64_t revision);
 
-/* As recent_expect(). */
+/* As recent_expect() and recent_expect_record(), of the entries of a key. */
 void memtable_expect(const struct memtable *memtable, uint32_t hash);
+void memtable_expect_entry(const struct memtable *memtable, uint32_t hash);
 
 /*
  * The newest entry of the first key >= key (> key with `past`), and of the key

@@ -60,14 +60,12 @@ enum err read_entry(struct gdbm_store *g, uint64_t number,
 		    const struct memtable_entry *entry, bool value,
 		    struct buf *hold, struct record *record)
 {
-	char name[JOURNAL_NAME_SIZE];
-	int fd;
-	enum err err = engine_segment_fd(g, number, &fd);
+	const struct segment_file *file;
+	enum err err = engine_segment_file(g, number, &file);
 
 	if (err)
 		return err;
-	journal_name(number, name);
-	return journal_read_record(fd, name, entry->position,
+	return journal_read_record(file->fd, file->name, entry->position,
 				   memtable_key(entry), entry->record_size,
 				   value, hold, record);
 }
@@ -193,6 +191,13 @@ void read_expect(struct gdbm_store *g, uint32_t hash)
 	for (uint64_t n = g->last_segment; n >= g->manifest.first_segment; n--)
 		memtable_expect(shared_memtable(g->shared, n), hash);
 	recent_expect(&g->recent, hash);
+}
+
+void read_expect_record(struct gdbm_store *g, uint32_t hash)
+{
+	for (uint64_t n = g->last_segment; n >= g->manifest.first_segment; n--)
+		memtable_expect_entry(shared_memtable(g->shared, n), hash);
+	recent_expect_record(&g->recent, hash);
 }
 
 enum err read_newest(struct gdbm_store *g, struct view key, uint64_t revision,

@@ -53,15 +53,13 @@ static enum err read_journal(struct rebuild *r, uint64_t number,
 			     uint32_t position, uint32_t record_size,
 			     struct view key, bool value, struct record *record)
 {
-	char name[JOURNAL_NAME_SIZE];
-	int fd;
-	enum err err = engine_segment_fd(r->g, number, &fd);
+	const struct segment_file *file;
+	enum err err = engine_segment_file(r->g, number, &file);
 
 	if (err)
 		return err;
-	journal_name(number, name);
-	return journal_read_record(fd, name, position, key, record_size, value,
-				   &r->hold, record);
+	return journal_read_record(file->fd, file->name, position, key,
+				   record_size, value, &r->hold, record);
 }
 
 /* The encoded record, after read_journal() with its value. */

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
-
-#define LINE_SIZE 64 /* of what the processor takes from memory at once */
+#include "base/fetch.h"
 
 /* The processor goes on by itself with what is longer. */
 #define EXPECTED_BYTES 512
@@ -38,9 +37,12 @@ static size_t ring_size(const struct recent *recent)
 	return recent->sets * RECENT_SET_BYTES;
 }
 
+/* By a multiplication, which takes less than a division. */
 static struct recent_place *set_of(const struct recent *recent, uint32_t hash)
 {
-	return &recent->places[hash % recent->sets * RECENT_WAYS];
+	size_t set = (size_t)((uint64_t)hash * recent->sets >> 32);
+
+	return &recent->places[set * RECENT_WAYS];
 }
 
 /* Nothing has gone over it since. */
@@ -49,6 +51,16 @@ static bool is_there(const struct recent *recent,
 {
 	return place->end > 0 &&
 	       place->end - place->size + ring_size(recent) >= recent->end;
+}
+
+/* Where the entry begins, as far back from the end as in all bytes. */
+static const char *entry_at(const struct recent *recent,
+			    const struct recent_place *place)
+{
+	size_t back = (size_t)(recent->end - place->end) + place->size;
+	size_t at = recent->at;
+
+	return recent->ring + (at < back ? at + ring_size(recent) : at) - back;
 }
 
 /* The record, when the entry is of that key and from there. */
@@ -74,11 +86,9 @@ bool recent_get(const struct recent *recent, struct recent_from from,
 		return false;
 	for (int i = 0; i < RECENT_WAYS; i++) {
 		const struct recent_place *place = &set_of(recent, hash)[i];
-		uint64_t begin = place->end - place->size;
 
 		if (place->hash != hash || !is_there(recent, place) ||
-		    !matches(recent->ring + begin % ring_size(recent), from,
-			     key, &record_bytes))
+		    !matches(entry_at(recent, place), from, key, &record_bytes))
 			continue;
 		buf_add_view(out, record_bytes);
 		return true;
@@ -88,28 +98,20 @@ bool recent_get(const struct recent *recent, struct recent_from from,
 
 void recent_expect(const struct recent *recent, uint32_t hash)
 {
-	const struct recent_place *set;
-
-	if (!recent->ring)
-		return;
-	set = set_of(recent, hash);
-	__builtin_prefetch(set);
-	__builtin_prefetch(&set[RECENT_WAYS - 1]);
+	if (recent->ring)
+		fetch_ahead(set_of(recent, hash),
+			    RECENT_WAYS * sizeof(struct recent_place));
 }
 
 void recent_expect_record(const struct recent *recent, uint32_t hash)
 {
 	for (int i = 0; recent->ring && i < RECENT_WAYS; i++) {
 		const struct recent_place *place = &set_of(recent, hash)[i];
-		uint64_t begin = place->end - place->size;
-		const char *at = recent->ring + begin % ring_size(recent);
+		size_t size = place->size < EXPECTED_BYTES ? place->size
+							   : EXPECTED_BYTES;
 
-		if (place->hash != hash || !is_there(recent, place))
-			continue;
-		for (size_t byte = 0;
-		     byte < place->size && byte < EXPECTED_BYTES;
-		     byte += LINE_SIZE)
-			__builtin_prefetch(at + byte);
+		if (place->hash == hash && is_there(recent, place))
+			fetch_ahead(entry_at(recent, place), size);
 	}
 }
 
@@ -139,12 +141,15 @@ static struct recent_place *oldest_of(struct recent_place *set)
 /* Room for so many bytes in a row, behind the last entry. */
 static char *take_room(struct recent *recent, size_t size)
 {
-	size_t left = ring_size(recent) - recent->end % ring_size(recent);
+	size_t left = ring_size(recent) - recent->at;
 
-	if (left < size)
+	if (left < size) {
 		recent->end += left;
+		recent->at = 0;
+	}
 	recent->end += size;
-	return recent->ring + (recent->end - size) % ring_size(recent);
+	recent->at += size;
+	return recent->ring + recent->at - size;
 }
 
 void recent_keep(struct recent *recent, struct recent_from from,

@@ -20,7 +20,7 @@
 #include "base/buf.h"
 
 #define RECENT_WAYS       4
-#define RECENT_SET_BYTES  512  /* of the ring for each set */
+#define RECENT_SET_BYTES  256  /* of the ring for each set */
 #define RECENT_RECORD_MAX 4096 /* bytes of key and record; no more is kept */
 
 /* What a record was read from, beside its key; no two may be the same. */
@@ -40,6 +40,7 @@ struct recent {
 	char *ring;  /* NULL until something is */
 	struct recent_place *places;
 	uint64_t end; /* of all bytes ever kept, with gaps at the ring's end */
+	size_t at;    /* where in the ring that is */
 };
 
 /*

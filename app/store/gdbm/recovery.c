@@ -247,13 +247,11 @@ static enum err seal(struct gdbm_store *g, const struct replay *replay)
 				     .durable = replay->revision,
 				     .time_ms = engine_wall_ms(g),
 				     .position = replay->end };
-	char name[JOURNAL_NAME_SIZE];
-	int fd;
-	enum err err = engine_segment_fd(g, replay->last, &fd);
+	const struct segment_file *file;
+	enum err err = engine_segment_file(g, replay->last, &file);
 
 	if (err)
 		return err;
-	journal_name(replay->last, name);
 	/* As if its last syncer had died: write again, then sync. */
 	err = sync_segment(g, replay->last, true);
 	if (err)
@@ -262,8 +260,8 @@ static enum err seal(struct gdbm_store *g, const struct replay *replay)
 	journal_build_end(&g->frame, &segment->head, &end);
 	err = g->frame.err;
 	if (!err)
-		err = file_write_at(fd, name, g->frame.data, g->frame.size,
-				    (int64_t)end.position);
+		err = file_write_at(file->fd, file->name, g->frame.data,
+				    g->frame.size, (int64_t)end.position);
 	return err ? err : sync_segment(g, replay->last, false);
 }
 

@@ -30,20 +30,18 @@ static enum err seal_locked(struct gdbm_store *g, uint64_t number)
 	};
 	struct timespec deadline = engine_lock_deadline(g);
 	struct buf bytes = BUF_EMPTY;
-	char name[JOURNAL_NAME_SIZE];
+	const struct segment_file *file;
 	bool died = false;
-	int fd;
 	enum err err;
 
-	journal_name(number, name);
 	journal_build_begin(&bytes);
 	journal_build_end(&bytes, &segment->head, &frame);
 	err = bytes.err;
 	if (!err)
-		err = engine_segment_fd(g, number, &fd);
+		err = engine_segment_file(g, number, &file);
 	if (!err)
-		err = file_write_at(fd, name, bytes.data, bytes.size,
-				    (int64_t)frame.position);
+		err = file_write_at(file->fd, file->name, bytes.data,
+				    bytes.size, (int64_t)frame.position);
 	buf_release(&bytes);
 	if (!err)
 		err = lock_take(&g->shared->sync, &deadline, &died);

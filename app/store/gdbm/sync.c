@@ -99,17 +99,15 @@ static enum err sync_file(struct gdbm_store *g, uint64_t number,
 			  bool holder_died, uint64_t tail)
 {
 	struct segment_file *file = &g->sync_file.segment;
-	char name[JOURNAL_NAME_SIZE];
 	int64_t begun_us;
 	enum err err = engine_open_segment(g, file, number);
 
-	journal_name(number, name);
 	if (!err && holder_died)
-		err = rewrite(file->fd, name, shared_segment(g->shared, number),
-			      tail);
+		err = rewrite(file->fd, file->name,
+			      shared_segment(g->shared, number), tail);
 	begun_us = clock_monotonic_us();
 	if (!err)
-		err = file_sync_data(file->fd, name);
+		err = file_sync_data(file->fd, file->name);
 	if (!err)
 		count_sync(&g->shared->counters,
 			   clock_monotonic_us() - begun_us);

@@ -553,7 +553,7 @@ static void die_before_indexing(struct store *store, unsigned slot)
 				       .position =
 					       atomic_load(&segment->tail) };
 	bool died = false;
-	int fd;
+	const struct segment_file *file;
 
 	(void)slot;
 	for (int i = 0; i < SHARED_STRIPES; i++)
@@ -562,9 +562,9 @@ static void die_before_indexing(struct store *store, unsigned slot)
 	journal_build_begin(&g->frame);
 	journal_build_op(&g->frame, STORE_PUT, view_of("key"), &record);
 	journal_build_end(&g->frame, &segment->head, &frame);
-	if (engine_segment_fd(g, number, &fd) ||
-	    pwrite(fd, g->frame.data, g->frame.size, (off_t)frame.position) !=
-		    (ssize_t)g->frame.size)
+	if (engine_segment_file(g, number, &file) ||
+	    pwrite(file->fd, g->frame.data, g->frame.size,
+		   (off_t)frame.position) != (ssize_t)g->frame.size)
 		_exit(1);
 	atomic_store(&segment->tail, frame.position + g->frame.size);
 	_exit(0);

@@ -104,6 +104,9 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/http/json_flat.c \
 	%D%/http/json_flat.h \
 	%D%/http/json_grammar.c \
+	%D%/http/json_grammar.h \
+	%D%/http/json_plain.c \
+	%D%/http/json_plain.h \
 	%D%/http/json_write.c \
 	%D%/http/json_tree.c \
 	%D%/http/json_tree.h \

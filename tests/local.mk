@@ -83,6 +83,7 @@ unit_tests = \
 	%D%/http/test_etag \
 	%D%/http/test_json \
 	%D%/http/test_json_grammar \
+	%D%/http/test_json_plain \
 	%D%/http/test_json_tree \
 	%D%/http/test_json_write \
 	%D%/http/test_mediatype \
@@ -178,6 +179,9 @@ unit_tests = \
 %C%_front_test_receiver_SOURCES = \
 	%D%/front/test_receiver.c \
 	app/front/receiver.c app/front/receiver.h
+%C%_http_test_json_tree_SOURCES = \
+	%D%/http/test_json_tree.c \
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_http_test_merge_patch_SOURCES = \
 	%D%/http/test_merge_patch.c \
 	%D%/fault.c %D%/fault.h %D%/next.h

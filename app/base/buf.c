@@ -55,13 +55,11 @@ void buf_trim(struct buf *buf, size_t keep_bytes)
 	buf->capacity = keep_bytes;
 }
 
-void buf_reserve(struct buf *buf, size_t more)
+static void grow(struct buf *buf, size_t more)
 {
 	size_t capacity;
 	char *data;
 
-	if (buf->err || more <= buf->capacity - buf->size)
-		return;
 	if (more > SIZE_MAX - buf->size) {
 		buf_fail(buf);
 		return;
@@ -76,12 +74,22 @@ void buf_reserve(struct buf *buf, size_t more)
 	buf->capacity = capacity;
 }
 
+/* Most often there is room, so this is all that is done of each addition. */
+static inline bool has_room(struct buf *buf, size_t more)
+{
+	if (!buf->err && more > buf->capacity - buf->size)
+		grow(buf, more);
+	return !buf->err;
+}
+
+void buf_reserve(struct buf *buf, size_t more)
+{
+	has_room(buf, more);
+}
+
 void buf_add(struct buf *buf, const void *data, size_t size)
 {
-	if (size == 0)
-		return;
-	buf_reserve(buf, size);
-	if (buf->err)
+	if (size == 0 || !has_room(buf, size))
 		return;
 	memcpy(buf->data + buf->size, data, size);
 	buf->size += size;
@@ -99,7 +107,8 @@ void buf_add_string(struct buf *buf, const char *string)
 
 void buf_add_char(struct buf *buf, char c)
 {
-	buf_add(buf, &c, 1);
+	if (has_room(buf, 1))
+		buf->data[buf->size++] = c;
 }
 
 void buf_add_uint64(struct buf *buf, uint64_t number)
@@ -126,8 +135,7 @@ void buf_addf(struct buf *buf, const char *format, ...)
 		buf_fail(buf);
 		return;
 	}
-	buf_reserve(buf, (size_t)length + 1);
-	if (buf->err)
+	if (!has_room(buf, (size_t)length + 1))
 		return;
 	va_start(args, format);
 	vsnprintf(buf->data + buf->size, (size_t)length + 1, format, args);
@@ -211,8 +219,7 @@ struct view buf_view(const struct buf *buf)
 
 const char *buf_string(struct buf *buf)
 {
-	buf_reserve(buf, 1);
-	if (buf->err)
+	if (!has_room(buf, 1))
 		return "";
 	buf->data[buf->size] = '\0';
 	return buf->data;

@@ -27,9 +27,6 @@ struct json_error {
  */
 enum err json_check(struct view text, struct json_error *error);
 
-/* How many bytes from p on stand for themselves in a string. */
-size_t json_plain(const char *p, size_t size);
-
 /*
  * Reading: a tree of json-c, opaque outside of json.c.  Whatever is looked up
  * in it is the tree's, and good until json_free() of its root.
@@ -64,8 +61,8 @@ bool json_uint64(struct json_object *json, uint64_t *number);
  *   json_add_string(out, key);
  *   buf_add_char(out, '}');
  *
- * Bytes that are not UTF-8 leave as U+FFFD, so what is written is always
- * valid JSON.
+ * A name is one of ours, and goes out as it is.  Bytes of a string that are
+ * not UTF-8 leave as U+FFFD, so what is written is always valid JSON.
  */
 void json_add_name(struct buf *out, const char *name);
 void json_add_string(struct buf *out, struct view string);

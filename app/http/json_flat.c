@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "http/json_plain.h"
+
 struct scan {
 	const char *begin;
 	const char *p;

@@ -9,7 +9,7 @@
 #include "http/json_tree.h"
 
 /*
- * The nodes of an object whose names and values are strings without escapes,
+ * The nodes of an object whose names and values are strings of json_plain(),
  * whole numbers, true, false and null, without space between them.  0, which
  * says nothing about the text, when it is something else or needs more than
  * `room` nodes.

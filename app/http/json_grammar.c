@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The grammar of RFC 8259, read by descent, a function for each rule.  It
- * looks at bytes and builds nothing.  Depth is bounded, so the stack is.
+ * The grammar of RFC 8259, read by descent, a function for each rule.  Each
+ * value that has ended is noted in the tree, when one is wanted.  Depth is
+ * bounded, so the stack is.
  */
-#include <stdint.h>
+#include "http/json_grammar.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-#include "http/json.h"
+#include "http/json_plain.h"
 #include "http/utf8.h"
+
+#define NODES_FIRST 64
 
 struct cursor {
 	const char *begin;
 	const char *p;
 	const char *end;
 	int depth;
+	struct json_tree *tree; /* or NULL */
 	struct json_error *error;
 };
 
@@ -24,6 +30,52 @@ static enum err fail(struct cursor *c, const char *reason)
 	c->error->position = (size_t)(c->p - c->begin);
 	c->error->reason = reason;
 	return ERR_INVALID;
+}
+
+/* Room for one more node; an object has its place before what is within. */
+static enum err node_add(struct cursor *c, size_t *at)
+{
+	struct json_tree *tree = c->tree;
+
+	*at = 0;
+	if (!tree)
+		return ERR_OK;
+	if (tree->count == tree->capacity) {
+		size_t more = tree->capacity ? tree->capacity * 2 : NODES_FIRST;
+		struct json_node *nodes =
+			realloc(tree->nodes, more * sizeof(*nodes));
+
+		if (!nodes)
+			return ERR_NO_MEMORY;
+		tree->nodes = nodes;
+		tree->capacity = more;
+	}
+	*at = tree->count++;
+	return ERR_OK;
+}
+
+/* Its text goes from `begin` to here, and what was added since is within it. */
+static void node_set(const struct cursor *c, size_t at, enum json_kind kind,
+		     const char *begin)
+{
+	if (c->tree)
+		c->tree->nodes[at] = (struct json_node){
+			.begin = (uint32_t)(begin - c->begin),
+			.size = (uint32_t)(c->p - begin),
+			.end = (uint32_t)c->tree->count,
+			.kind = kind,
+		};
+}
+
+/* A value with nothing within it. */
+static enum err note(struct cursor *c, enum json_kind kind, const char *begin)
+{
+	size_t at;
+	enum err err = node_add(c, &at);
+
+	if (!err)
+		node_set(c, at, kind, begin);
+	return err;
 }
 
 /* The next byte, or -1 at the end. */
@@ -107,51 +159,37 @@ static enum err read_escape(struct cursor *c, bool name)
 	return escape == 'u' ? read_escaped_unit(c, name) : ERR_OK;
 }
 
-/* Every byte of a word, and whether any byte of it is 0 or less than n. */
-#define EACH(byte)     (UINT64_C(0x0101010101010101) * (byte))
-#define ANY_ZERO(word) (((word)-EACH(1)) & ~(word)&EACH(0x80))
-#define ANY_LESS(w, n) (((w)-EACH(n)) & ~(w)&EACH(0x80))
-
-/* Eight bytes a step as long as all of them are plain. */
-size_t json_plain(const char *p, size_t size)
+/* What json_plain() stops at: an escape, or DEL, which needs none here. */
+static enum err read_special(struct cursor *c, bool name)
 {
-	size_t passed = 0;
-	uint64_t word;
+	int next = peek(c);
 
-	for (; size - passed >= sizeof(word); passed += sizeof(word)) {
-		memcpy(&word, p + passed, sizeof(word));
-		if (ANY_LESS(word, 0x20) | ANY_ZERO(word ^ EACH('"')) |
-		    ANY_ZERO(word ^ EACH('\\')))
-			break;
-	}
-	while (passed < size && (unsigned char)p[passed] >= 0x20 &&
-	       p[passed] != '"' && p[passed] != '\\')
-		passed++;
-	return passed;
+	if (next < 0)
+		return fail(c, "a string without an end");
+	if (next < 0x20)
+		return fail(c, "control character in a string");
+	if (next == '\\')
+		return read_escape(c, name);
+	c->p++;
+	return ERR_OK;
 }
 
 static enum err read_string(struct cursor *c, bool name)
 {
-	c->p++;
+	const char *begin = c->p++;
+
 	for (;;) {
-		int next;
 		enum err err;
 
 		c->p += json_plain(c->p, (size_t)(c->end - c->p));
-		next = peek(c);
-
-		if (next < 0)
-			return fail(c, "a string without an end");
-		if (next < 0x20)
-			return fail(c, "control character in a string");
-		if (next == '"') {
-			c->p++;
-			return ERR_OK;
-		}
-		err = read_escape(c, name);
+		if (peek(c) == '"')
+			break;
+		err = read_special(c, name);
 		if (err)
 			return err;
 	}
+	c->p++;
+	return note(c, JSON_STRING, begin);
 }
 
 static enum err read_digits(struct cursor *c)
@@ -165,6 +203,7 @@ static enum err read_digits(struct cursor *c)
 
 static enum err read_number(struct cursor *c)
 {
+	const char *begin = c->p;
 	enum err err = ERR_OK;
 
 	if (peek(c) == '-')
@@ -183,17 +222,19 @@ static enum err read_number(struct cursor *c)
 			c->p++;
 		err = read_digits(c);
 	}
-	return err;
+	return err ? err : note(c, JSON_NUMBER, begin);
 }
 
-static enum err read_word(struct cursor *c, const char *word)
+static enum err read_word(struct cursor *c, const char *word,
+			  enum json_kind kind)
 {
+	const char *begin = c->p;
 	size_t size = strlen(word);
 
 	if ((size_t)(c->end - c->p) < size || memcmp(c->p, word, size) != 0)
 		return fail(c, "expected a value");
 	c->p += size;
-	return ERR_OK;
+	return note(c, kind, begin);
 }
 
 static enum err read_member(struct cursor *c)
@@ -212,31 +253,73 @@ static enum err read_member(struct cursor *c)
 	return read_value(c);
 }
 
-/* An object or an array: what stands between brackets and commas. */
-static enum err read_list(struct cursor *c, char close, const char *expected,
-			  enum err (*read_element)(struct cursor *c))
+/* What stands between brackets and commas. */
+struct list {
+	enum json_kind kind;
+	char close;
+	const char *expected;
+	enum err (*read_element)(struct cursor *c);
+};
+
+static const struct list object = {
+	JSON_OBJECT,
+	'}',
+	"expected ',' or '}'",
+	read_member,
+};
+
+static const struct list array = {
+	JSON_ARRAY,
+	']',
+	"expected ',' or ']'",
+	read_value,
+};
+
+static enum err read_comma(struct cursor *c, const struct list *list)
 {
-	if (++c->depth > JSON_DEPTH_MAX)
-		return fail(c, "nested too deep");
+	if (peek(c) != ',')
+		return fail(c, list->expected);
 	c->p++;
 	skip_space(c);
-	for (bool first = true; first || peek(c) != close; first = false) {
-		enum err err;
+	return ERR_OK;
+}
 
-		if (first && peek(c) == close)
-			break;
-		if (!first) {
-			if (peek(c) != ',')
-				return fail(c, expected);
-			c->p++;
-			skip_space(c);
-		}
-		err = read_element(c);
+/* After the bracket that opens, up to the one that closes. */
+static enum err read_elements(struct cursor *c, const struct list *list)
+{
+	skip_space(c);
+	if (peek(c) == list->close)
+		return ERR_OK;
+	for (;;) {
+		enum err err = list->read_element(c);
+
 		if (err)
 			return err;
 		skip_space(c);
+		if (peek(c) == list->close)
+			return ERR_OK;
+		err = read_comma(c, list);
+		if (err)
+			return err;
 	}
+}
+
+static enum err read_list(struct cursor *c, const struct list *list)
+{
+	const char *begin = c->p;
+	size_t at;
+	enum err err;
+
+	if (++c->depth > JSON_DEPTH_MAX)
+		return fail(c, "nested too deep");
 	c->p++;
+	err = node_add(c, &at);
+	if (!err)
+		err = read_elements(c, list);
+	if (err)
+		return err;
+	c->p++;
+	node_set(c, at, list->kind, begin);
 	c->depth--;
 	return ERR_OK;
 }
@@ -246,17 +329,17 @@ static enum err read_value(struct cursor *c)
 	skip_space(c);
 	switch (peek(c)) {
 	case '{':
-		return read_list(c, '}', "expected ',' or '}'", read_member);
+		return read_list(c, &object);
 	case '[':
-		return read_list(c, ']', "expected ',' or ']'", read_value);
+		return read_list(c, &array);
 	case '"':
 		return read_string(c, false);
 	case 't':
-		return read_word(c, "true");
+		return read_word(c, "true", JSON_TRUE);
 	case 'f':
-		return read_word(c, "false");
+		return read_word(c, "false", JSON_FALSE);
 	case 'n':
-		return read_word(c, "null");
+		return read_word(c, "null", JSON_NULL);
 	default:
 		if (peek(c) != '-' && !is_digit(peek(c)))
 			return fail(c, "expected a value");
@@ -264,13 +347,15 @@ static enum err read_value(struct cursor *c)
 	}
 }
 
-enum err json_check(struct view text, struct json_error *error)
+enum err json_grammar(struct view text, struct json_tree *tree,
+		      struct json_error *error)
 {
 	const char *begin = text.data ? text.data : "";
 	struct cursor c = {
 		.begin = begin,
 		.p = begin,
 		.end = begin + text.size,
+		.tree = tree,
 		.error = error,
 	};
 	enum err err;
@@ -288,4 +373,9 @@ enum err json_check(struct view text, struct json_error *error)
 		return err;
 	skip_space(&c);
 	return c.p == c.end ? ERR_OK : fail(&c, "expected the end");
+}
+
+enum err json_check(struct view text, struct json_error *error)
+{
+	return json_grammar(text, NULL, error);
 }

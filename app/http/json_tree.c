@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What is no flat object (json_flat.h) goes through json_check(), and only what
- * that has passed is read here: so every string ends, every bracket closes, and
- * the depth is bounded; what is left is to note places.
+ * Places are noted by the grammar, or of a flat object (json_flat.h) at a
+ * glance.  What is read out of them here has been passed by it: every escape
+ * is a good one, and every surrogate has its other half.
  */
 #include "http/json_tree.h"
 
@@ -10,135 +10,11 @@
 #include <string.h>
 
 #include "http/json_flat.h"
-
-#define NODES_FIRST 64
-
-struct reader {
-	struct json_tree *tree;
-	const char *begin;
-	const char *p;
-	const char *end;
-};
-
-static enum err read_value(struct reader *r);
-
-static enum err node_add(struct json_tree *tree, size_t *at)
-{
-	if (tree->count == tree->capacity) {
-		size_t more = tree->capacity ? tree->capacity * 2 : NODES_FIRST;
-		struct json_node *nodes =
-			realloc(tree->nodes, more * sizeof(*nodes));
-
-		if (!nodes)
-			return ERR_NO_MEMORY;
-		tree->nodes = nodes;
-		tree->capacity = more;
-	}
-	*at = tree->count++;
-	return ERR_OK;
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static enum json_kind kind_of(char first)
-{
-	switch (first) {
-	case 'n':
-		return JSON_NULL;
-	case 'f':
-		return JSON_FALSE;
-	case 't':
-		return JSON_TRUE;
-	case '"':
-		return JSON_STRING;
-	case '[':
-		return JSON_ARRAY;
-	case '{':
-		return JSON_OBJECT;
-	default:
-		return JSON_NUMBER;
-	}
-}
-
-/* By memchr(3), which is many times as fast as a loop of ours. */
-static void pass_string(struct reader *r)
-{
-	const char *p = r->p + 1;
-	const char *quote = memchr(p, '"', (size_t)(r->end - p));
-	const char *escape;
-
-	while ((escape = memchr(p, '\\', (size_t)(quote - p)))) {
-		p = escape + 2;
-		if (p > quote)
-			quote = memchr(p, '"', (size_t)(r->end - p));
-	}
-	r->p = quote + 1;
-}
-
-/* A number, or one of the three words. */
-static void pass_word(struct reader *r)
-{
-	while (r->p < r->end && !is_space(*r->p) && *r->p != ',' &&
-	       *r->p != ']' && *r->p != '}')
-		r->p++;
-}
-
-/* Names and values of an object are all values here. */
-static enum err read_list(struct reader *r)
-{
-	r->p++;
-	while (*r->p != ']' && *r->p != '}') {
-		enum err err;
-
-		if (is_space(*r->p) || *r->p == ',' || *r->p == ':') {
-			r->p++;
-			continue;
-		}
-		err = read_value(r);
-		if (err)
-			return err;
-	}
-	r->p++;
-	return ERR_OK;
-}
-
-static enum err read_value(struct reader *r)
-{
-	const char *begin = r->p;
-	enum json_kind kind = kind_of(*begin);
-	size_t at;
-	enum err err = node_add(r->tree, &at);
-
-	if (err)
-		return err;
-	if (kind == JSON_STRING)
-		pass_string(r);
-	else if (kind == JSON_ARRAY || kind == JSON_OBJECT)
-		err = read_list(r);
-	else
-		pass_word(r);
-	r->tree->nodes[at] = (struct json_node){
-		.begin = (uint32_t)(begin - r->begin),
-		.size = (uint32_t)(r->p - begin),
-		.end = (uint32_t)r->tree->count,
-		.kind = kind,
-	};
-	return err;
-}
+#include "http/json_grammar.h"
 
 enum err json_tree_read(struct json_tree *tree, struct view text,
 			struct json_error *error)
 {
-	const char *begin = text.data ? text.data : "";
-	struct reader r = {
-		.tree = tree,
-		.begin = begin,
-		.p = begin,
-		.end = begin + text.size,
-	};
 	enum err err;
 
 	arena_release(&tree->strings);
@@ -146,14 +22,12 @@ enum err json_tree_read(struct json_tree *tree, struct view text,
 	tree->count = json_flat(text, tree->nodes, tree->capacity);
 	if (tree->count)
 		return ERR_OK;
-	err = json_check(text, error);
-	if (err)
-		return err;
 	if (text.size > UINT32_MAX)
 		return ERR_NO_MEMORY;
-	while (is_space(*r.p))
-		r.p++;
-	return read_value(&r);
+	err = json_grammar(text, tree, error);
+	if (err)
+		tree->count = 0;
+	return err;
 }
 
 void json_tree_release(struct json_tree *tree)

@@ -2,6 +2,7 @@
 /* Tests of app/http/json_tree.c. */
 #include <string.h>
 
+#include "fault.h"
 #include "harness.h"
 
 #include "http/json_tree.h"
@@ -161,6 +162,36 @@ static void a_tree_with_room_refuses_the_same(void)
 	}
 }
 
+/* The first nodes, and more of them when those are full. */
+static void without_memory_there_is_no_tree(void)
+{
+	struct buf text = BUF_EMPTY;
+	unsigned n;
+
+	buf_add_char(&text, '[');
+	for (int i = 0; i < 100; i++)
+		buf_add_string(&text, "{},");
+	buf_add_string(&text, "{}]");
+	for (n = 1; fault_available(FAULT_MEMORY); n++) {
+		struct json_error error;
+		enum err err;
+
+		json_tree_release(&tree);
+		fault_arm(FAULT_MEMORY, n, 0);
+		err = json_tree_read(&tree, buf_view(&text), &error);
+		if (!fault_disarm()) {
+			CU_ASSERT_EQUAL(err, ERR_OK);
+			CU_ASSERT_EQUAL(tree.count, 102);
+			CU_ASSERT_EQUAL(n, 3);
+			break;
+		}
+		CU_ASSERT_EQUAL(err, ERR_NO_MEMORY);
+		CU_ASSERT_EQUAL(tree.count, 0);
+	}
+	json_tree_release(&tree);
+	buf_release(&text);
+}
+
 static void escapes_are_decoded(void)
 {
 	static const struct {
@@ -240,6 +271,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_no_json_is_refused),
 	HARNESS_TEST(a_tree_with_room_reads_the_same),
 	HARNESS_TEST(a_tree_with_room_refuses_the_same),
+	HARNESS_TEST(without_memory_there_is_no_tree),
 	HARNESS_TEST(escapes_are_decoded),
 	HARNESS_TEST(numbers_are_whole_and_within_the_type),
 };

@@ -9,10 +9,10 @@
  *    the peer its answer, because the whole of its request has been read;
  *  - it takes variables that are cut off between two of them for complete;
  *    only FCGX_GetError() tells;
- *  - envp and all that points into it is good until FCGX_Finish_r(), so a
- *    held answer keeps its FCGX_Request;
- *  - after FCGX_FFlush() it holds nothing back, and the next byte that it sends
- *    begins a record: records of our own may stand between.
+ *  - envp and all that points into it is good until FCGX_Free(), which leaves
+ *    the connection open when told so, and may be called again to close it;
+ *  - it has sent nothing before FCGX_FClose() or 8 KiB: an answer may as well
+ *    be records of our own (fcgirecord.h), as long as none of its are.
  */
 #include "exchange.h"
 
@@ -45,12 +45,11 @@
 #define SURE_BYTES 2048
 
 /*
- * libfcgi copies into a buffer of 8 KiB, and writes that.  A body as large as
- * this goes straight from where it is, in the largest records there are, but
- * for its end.
+ * What is left of a body for the last record, which leaves after all has been
+ * counted: a body as large as MAX is cut, and then MIN of it is left.
  */
-#define DIRECT_BYTES     (32 << 10)
-#define DIRECT_END_BYTES 4096
+#define LAST_BYTES_MAX (8 << 10)
+#define LAST_BYTES_MIN 1024
 
 #define HEAD_KEEP_BYTES (16 << 10)
 #define DRAIN_BYTES     (16 << 10)
@@ -219,28 +218,36 @@ static enum err put(void *arg, struct view bytes)
 	return ERR_OK;
 }
 
-/*
- * The end is left to libfcgi, so that the peer does not have the whole before
- * it is counted.
- */
-static bool put_large(struct exchange *x, struct view rest)
+/* The first `max` bytes, which are then no longer in *rest. */
+static struct view take_front(struct view *rest, size_t max)
 {
-	if (FCGX_FFlush(x->fcgi.out))
-		return false;
-	while (rest.size > DIRECT_END_BYTES) {
-		struct view record = { rest.data,
-				       rest.size - DIRECT_END_BYTES };
+	struct view taken = *rest;
 
-		if (record.size > FCGIRECORD_MAX)
-			record.size = FCGIRECORD_MAX;
-		if (!fcgirecord_send(x->fcgi.ipcFd, FCGI_STDOUT,
-				     (unsigned)x->fcgi.requestId, record))
-			return false;
-		x->sent += record.size;
-		rest.data = (const char *)rest.data + record.size;
-		rest.size -= record.size;
+	if (taken.size > max)
+		taken.size = max;
+	if (taken.size) {
+		rest->data = (const char *)rest->data + taken.size;
+		rest->size -= taken.size;
 	}
-	put(x, rest);
+	return taken;
+}
+
+/* Send all that is too much for the last record. */
+static bool send_most(struct exchange *x, struct view *head, struct view *body)
+{
+	while (head->size + body->size >= LAST_BYTES_MAX) {
+		struct view first = take_front(head, FCGIRECORD_MAX);
+		size_t room = FCGIRECORD_MAX - first.size;
+		size_t most = body->size > LAST_BYTES_MIN
+				      ? body->size - LAST_BYTES_MIN
+				      : 0;
+		struct view rest = take_front(body, most < room ? most : room);
+
+		if (!fcgirecord_send(x->fcgi.ipcFd, FCGI_STDOUT,
+				     (unsigned)x->fcgi.requestId, first, rest))
+			return false;
+		x->sent += rest.size;
+	}
 	return true;
 }
 
@@ -337,7 +344,7 @@ static void keep_answer(const struct exchange *x)
 		.body = response_body(response),
 	};
 
-	if (x->stored && response->shown_at)
+	if (x->stored && response->shown_at && stored_wants(x->stored, &kept))
 		stored_keep(x->stored, &kept);
 }
 
@@ -354,25 +361,58 @@ static void bound_sending(const struct exchange *x, size_t head_size)
 		   sizeof(timeout));
 }
 
-/* The body, held or made in pieces.  False when its end must not be told. */
-static bool put_body(struct exchange *x)
+/* Before the end leaves: who has the answer finds it counted. */
+static void note_answer(const struct exchange *x)
+{
+	int64_t took_us = clock_monotonic_us() - x->begun_us;
+
+	count_answer(x, took_us);
+	keep_answer(x);
+	log_answer(x, took_us);
+	log_request_end();
+}
+
+/* The body is made in pieces, which libfcgi sends.  False: it has no end. */
+static bool send_stream(struct exchange *x, struct view head)
 {
 	const struct sink sink = { put_patiently, x };
+
+	put(x, head);
+	x->sent = 0; /* it counts the body alone */
+	x->checked_ms = clock_monotonic_ms();
+	if (x->response.stream(x->response.stream_arg, &sink))
+		return false;
+	note_answer(x);
+	FCGX_Finish_r(&x->fcgi);
+	return true;
+}
+
+/* False when the peer has not taken it all. */
+static bool send_whole(struct exchange *x, struct view head)
+{
 	struct view body = response_body(&x->response);
 
-	if (body.size >= DIRECT_BYTES)
-		return put_large(x, body);
-	if (!response_streams(&x->response)) {
-		put(x, body);
-		return true;
-	}
-	x->checked_ms = clock_monotonic_ms();
-	return !x->response.stream(x->response.stream_arg, &sink);
+	x->sent = 0;
+	if (!send_most(x, &head, &body))
+		return false;
+	x->sent += body.size;
+	note_answer(x);
+	fcgirecord_send_last(x->fcgi.ipcFd, (unsigned)x->fcgi.requestId, head,
+			     body);
+	return true;
+}
+
+void exchange_hold(struct exchange *x)
+{
+	if (response_streams(&x->response) || request_keep(&x->request))
+		return;
+	x->response.id = x->request.id;
+	FCGX_Free(&x->fcgi, 0);
 }
 
 void exchange_finish(struct exchange *x, struct buf *head)
 {
-	int64_t took_us;
+	bool sent;
 
 	buf_trim(head, HEAD_KEEP_BYTES);
 	response_head(&x->response, head);
@@ -381,19 +421,13 @@ void exchange_finish(struct exchange *x, struct buf *head)
 		return;
 	}
 	bound_sending(x, head->size);
-	put(x, buf_view(head));
-	x->sent = 0;
-	if (!put_body(x)) {
+	sent = response_streams(&x->response) ? send_stream(x, buf_view(head))
+					      : send_whole(x, buf_view(head));
+	if (!sent) {
 		exchange_drop(x, "the body of the answer ended early");
 		return;
 	}
-	took_us = clock_monotonic_us() - x->begun_us;
-	/* Before the end leaves: who has the answer finds it counted. */
-	count_answer(x, took_us);
-	keep_answer(x);
-	log_answer(x, took_us);
-	log_request_end();
-	FCGX_Finish_r(&x->fcgi);
+	FCGX_Free(&x->fcgi, 1);
 	request_reset(&x->request);
 	response_reset(&x->response);
 }

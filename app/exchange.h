@@ -59,6 +59,13 @@ void exchange_offer_body(struct exchange *x);
 bool exchange_end_body(struct exchange *x);
 
 /*
+ * The answer has to wait: give back what libfcgi has for the request, so that
+ * the next one finds it warm.  Of the request no more than request_keep() says
+ * is there afterwards.
+ */
+void exchange_hold(struct exchange *x);
+
+/*
  * Write the answer, count and log it, and close.  `head` is memory to be used.
  * A body that is made in pieces and fails in the middle ends without FastCGI's
  * end, so that the peer can tell.

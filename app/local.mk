@@ -114,6 +114,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/http/mediatype.h \
 	%D%/http/merge_patch.c \
 	%D%/http/merge_patch.h \
+	%D%/http/places.c \
+	%D%/http/places.h \
 	%D%/http/problem.c \
 	%D%/http/problem.h \
 	%D%/http/request.c \
@@ -270,6 +272,7 @@ front_PROGRAMS = %D%/front/librapi.so
 	%D%/base/marks.c \
 	%D%/base/random.c \
 	%D%/base/view.c \
+	%D%/http/places.c \
 	%D%/http/request.c \
 	%D%/http/stored.c
 %C%_front_librapi_so_CPPFLAGS = $(AM_CPPFLAGS) $(LUA_CFLAGS)

@@ -15,7 +15,6 @@
 #define READ_BYTES (16 << 10)
 #define PARAMS_MAX (256 << 10) /* lighttpd sends 64 KiB at most */
 #define LONG_NAME  0x80        /* the length has four bytes */
-#define END_BODY   8
 
 void stream_init(struct stream *stream, int fd, size_t body_max)
 {
@@ -184,14 +183,9 @@ bool stream_variables(const struct stream *stream, struct buf *out)
 
 /* Records that go */
 
-static void add_record(struct stream *stream, unsigned type,
-		       struct view content)
+static void add_bytes(struct stream *stream, const void *bytes, size_t size)
 {
-	unsigned char head[FCGI_HEADER_LEN];
-
-	fcgirecord_head(head, type, stream->id, content.size);
-	buf_add(&stream->out, head, sizeof(head));
-	buf_add_view(&stream->out, content);
+	buf_add(&stream->out, bytes, size);
 	if (stream->out.err)
 		stream->gone = true;
 }
@@ -218,12 +212,15 @@ void stream_flush(struct stream *stream)
 
 void stream_write(struct stream *stream, struct view bytes)
 {
+	unsigned char head[FCGI_HEADER_LEN];
+
 	while (bytes.size) {
 		size_t size = bytes.size < FCGIRECORD_MAX ? bytes.size
 							  : FCGIRECORD_MAX;
 
-		add_record(stream, FCGI_STDOUT,
-			   (struct view){ bytes.data, size });
+		fcgirecord_head(head, FCGI_STDOUT, stream->id, size);
+		add_bytes(stream, head, sizeof(head));
+		add_bytes(stream, bytes.data, size);
 		bytes.data = (const char *)bytes.data + size;
 		bytes.size -= size;
 	}
@@ -232,11 +229,10 @@ void stream_write(struct stream *stream, struct view bytes)
 
 void stream_end(struct stream *stream)
 {
-	static const char body[END_BODY]; /* all is well */
+	unsigned char end[FCGIRECORD_END_SIZE];
 
-	add_record(stream, FCGI_STDOUT, (struct view){ 0 });
-	add_record(stream, FCGI_END_REQUEST,
-		   (struct view){ body, sizeof(body) });
+	fcgirecord_end(end, stream->id);
+	add_bytes(stream, end, sizeof(end));
 	stream->ended = true;
 	stream_flush(stream);
 }

@@ -293,6 +293,12 @@ static enum err open_stored(struct supervisor *s)
 	return stored_new(s->conf.stored_bytes, &s->service.stored);
 }
 
+/* Of what another librapi kept, whether or not this one keeps anything. */
+static void outlast_former_memory(void)
+{
+	clock_sleep_ms(2 * STORED_TRUST_MS);
+}
+
 static enum err open_store(struct supervisor *s)
 {
 	struct store_conf conf = service_store_conf(&s->conf);
@@ -316,6 +322,8 @@ static enum err open_service(struct supervisor *s)
 		err = open_stored(s);
 	if (!err)
 		err = service_listen(&s->service, s->starter.socket_fd);
+	if (!err)
+		outlast_former_memory();
 	if (!err)
 		err = open_store(s);
 	if (!err)

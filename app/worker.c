@@ -118,6 +118,7 @@ static void take(struct worker *w, int fd)
 		exchange_finish(x, &w->head);
 		return;
 	}
+	exchange_hold(x);
 	w->body_bytes += x->request.body.size;
 	w->held++;
 	log_request_end();

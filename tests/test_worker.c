@@ -61,20 +61,28 @@ static int dial(const struct fixture *f)
 	return peer_dial(f->serving.listen[f->at]);
 }
 
+/* Send what is in `bytes`; the answer is still to be received. */
+static int begin_exchange(const struct fixture *f, struct buf *bytes)
+{
+	int fd = dial(f);
+
+	peer_send(fd, bytes);
+	buf_release(bytes);
+	return fd;
+}
+
 /* Send what is in `bytes`, and see `expected` in what comes back. */
 static bool exchange(const struct fixture *f, struct buf *bytes,
 		     const char *expected)
 {
 	struct buf answer = BUF_EMPTY;
-	int fd = dial(f);
+	int fd = begin_exchange(f, bytes);
 	bool ok;
 
-	peer_send(fd, bytes);
 	shutdown(fd, SHUT_WR);
 	peer_receive(fd, &answer);
 	ok = expected ? peer_answered(&answer, expected) : !answer.size;
 	buf_release(&answer);
-	buf_release(bytes);
 	return ok;
 }
 
@@ -234,36 +242,54 @@ static bool body_of(const struct buf *answer, struct buf *text,
 	return true;
 }
 
+static bool comes_out(struct fixture *f, struct view content)
+{
+	struct buf bytes = BUF_EMPTY;
+	struct buf answer = BUF_EMPTY;
+	struct buf text = BUF_EMPTY;
+	struct view body = { 0 };
+	bool same;
+	int fd;
+
+	CU_ASSERT(request(f, "PUT", "/v1/kv/a", content, "Status: 20"));
+	peer_request(&bytes, "GET", "/v1/kv/a", (struct view){ 0 });
+	fd = dial(f);
+	peer_send(fd, &bytes);
+	peer_receive(fd, &answer);
+	same = body_of(&answer, &text, &body) && view_equal(body, content);
+	buf_release(&bytes);
+	buf_release(&answer);
+	buf_release(&text);
+	return same;
+}
+
+/*
+ * Around each size at which they are sent in another way: the first record has
+ * the head too, and the last kilobyte is libfcgi's.
+ */
 static void large_values_come_out_byte_for_byte(void)
 {
-	static const size_t sizes[] = { 32767,  32768,  32769,  36864,
-					65528,  65529,  69624,  69625,
-					131056, 135152, 135153, VALUE_MAX };
+	static const struct {
+		int line;
+		size_t least, most;
+	} cases[] = {
+		{ __LINE__, 8180, 8200 },
+		{ __LINE__, 65528 + 1024 - 700, 65528 + 1024 + 2 },
+		{ __LINE__, 2 * 65528 + 1024 - 700, 2 * 65528 + 1024 - 600 },
+		{ __LINE__, VALUE_MAX, VALUE_MAX },
+	};
 	static char value[VALUE_MAX];
 	struct fixture f;
 
 	for (size_t i = 0; i < sizeof(value); i++)
 		value[i] = (char)(i * 2654435761U >> 24);
 	start(&f);
-	for (size_t i = 0; i < HARNESS_COUNT(sizes); i++) {
-		struct view content = { value, sizes[i] };
-		struct buf bytes = BUF_EMPTY;
-		struct buf answer = BUF_EMPTY;
-		struct buf text = BUF_EMPTY;
-		struct view body = { 0 };
-		int fd;
-
-		CU_ASSERT(
-			request(&f, "PUT", "/v1/kv/a", content, "Status: 20"));
-		peer_request(&bytes, "GET", "/v1/kv/a", (struct view){ 0 });
-		fd = dial(&f);
-		peer_send(fd, &bytes);
-		peer_receive(fd, &answer);
-		CU_ASSERT(body_of(&answer, &text, &body));
-		CU_ASSERT(view_equal(body, content));
-		buf_release(&bytes);
-		buf_release(&answer);
-		buf_release(&text);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		for (size_t size = cases[i].least; size <= cases[i].most;
+		     size++)
+			HARNESS_CASE(
+				cases[i].line,
+				comes_out(&f, (struct view){ value, size }));
 	}
 	stop(&f, CHILD_DRAIN);
 }
@@ -282,9 +308,7 @@ static void all_that_is_pending_is_answered(void)
 		snprintf(target, sizeof(target), "/v1/kv/%d", i);
 		peer_request(&bytes, i % 3 ? "PUT" : "GET", target,
 			     view_of("x"));
-		fds[i] = dial(&f);
-		peer_send(fds[i], &bytes);
-		buf_release(&bytes);
+		fds[i] = begin_exchange(&f, &bytes);
 	}
 	serving_start(&f.serving);
 	for (int i = 0; i < PEERS; i++) {
@@ -314,9 +338,7 @@ static void what_is_pending_when_it_has_to_leave_is_answered(void)
 			struct buf bytes = BUF_EMPTY;
 
 			peer_request(&bytes, "PUT", "/v1/kv/a", view_of("x"));
-			fds[i] = dial(&f);
-			peer_send(fds[i], &bytes);
-			buf_release(&bytes);
+			fds[i] = begin_exchange(&f, &bytes);
 		}
 		serving_start(&f.serving);
 		kill(f.serving.pid, signals[n]);
@@ -345,22 +367,101 @@ static void an_idle_worker_leaves_at_once(void)
 
 /* What fails inside */
 
+struct failing {
+	struct store_engine engine;
+	const struct store_engine *real;
+};
+
+static void fail_syncs(struct fixture *f, struct failing *failing)
+{
+	failing->real = f->serving.store->engine;
+	failing->engine = *failing->real;
+	failing->engine.sync = failing_sync;
+	f->serving.store->engine = &failing->engine;
+}
+
+static void stop_failing(struct fixture *f, const struct failing *failing)
+{
+	f->serving.store->engine = failing->real;
+	stop(f, CHILD_DRAIN);
+}
+
 static void a_write_that_is_not_on_disk_is_not_acknowledged(void)
 {
 	struct fixture f;
-	struct store_engine engine;
-	const struct store_engine *real;
+	struct failing failing;
 
 	open_service(&f);
-	real = f.serving.store->engine;
-	engine = *real;
-	engine.sync = failing_sync;
-	f.serving.store->engine = &engine;
+	fail_syncs(&f, &failing);
 	serving_start(&f.serving);
 	CU_ASSERT(put(&f, "/v1/kv/a", "x", "Status: 5"));
 	CU_ASSERT(get(&f, "/livez", "Status: 200 "));
-	f.serving.store->engine = real;
-	stop(&f, CHILD_DRAIN);
+	stop_failing(&f, &failing);
+}
+
+/* A PUT by the n-th of many; of three kinds. */
+static void put_as(struct buf *out, int n)
+{
+	static const char *const targets[] = { "/v1/kv/a", "/v1/kv/a?ttl=60",
+					       "/datas/a" };
+	struct buf list = BUF_EMPTY;
+	char id[32];
+
+	snprintf(id, sizeof(id), "request-%d.", n);
+	peer_begin(out, RESPONDER, 0);
+	peer_param(&list, "REQUEST_METHOD", "PUT");
+	peer_param(&list, "REQUEST_URI", targets[n % 3]);
+	peer_param(&list, "CONTENT_LENGTH", "13");
+	peer_param(&list, "CONTENT_TYPE", "application/json");
+	peer_param(&list, "HTTP_X_REQUEST_ID", id);
+	if (n % 2)
+		peer_param(&list, "HTTP_ORIGIN", "https://app.example");
+	peer_record(out, PARAMS, buf_view(&list));
+	peer_record(out, PARAMS, (struct view){ 0 });
+	peer_body(out, view_of("{\"value\":\"x\"}"));
+	buf_release(&list);
+}
+
+static void check_failure_of(struct buf *answer, int n)
+{
+	char field[64];
+	char member[64];
+
+	snprintf(field, sizeof(field), "X-Request-Id: request-%d.\r\n", n);
+	snprintf(member, sizeof(member), ":request:request-%d.\"", n);
+	HARNESS_CASE(n, peer_answered(answer, "Status: 500 "));
+	HARNESS_CASE(n, peer_answered(answer, field));
+	HARNESS_CASE(n, peer_answered(answer, member));
+	HARNESS_CASE(n, peer_answered(answer, "Allow-Origin: *\r\n") ==
+				(n % 2 == 1));
+	HARNESS_CASE(n, peer_answered(answer, "\"error\":") == (n % 3 == 2));
+}
+
+/* By then nothing that libfcgi had of the requests is there. */
+static void what_fails_after_it_has_waited_is_told_to_whom_it_belongs(void)
+{
+	enum { PEERS = 100 };
+	struct fixture f;
+	struct failing failing;
+	int fds[PEERS];
+
+	open_service(&f);
+	fail_syncs(&f, &failing);
+	for (int i = 0; i < PEERS; i++) {
+		struct buf bytes = BUF_EMPTY;
+
+		put_as(&bytes, i);
+		fds[i] = begin_exchange(&f, &bytes);
+	}
+	serving_start(&f.serving);
+	for (int i = 0; i < PEERS; i++) {
+		struct buf answer = BUF_EMPTY;
+
+		peer_receive(fds[i], &answer);
+		check_failure_of(&answer, i);
+		buf_release(&answer);
+	}
+	stop_failing(&f, &failing);
 }
 
 /* What is counted */
@@ -653,6 +754,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_pending_when_it_has_to_leave_is_answered),
 	HARNESS_TEST(an_idle_worker_leaves_at_once),
 	HARNESS_TEST(a_write_that_is_not_on_disk_is_not_acknowledged),
+	HARNESS_TEST(what_fails_after_it_has_waited_is_told_to_whom_it_belongs),
 	HARNESS_TEST(
 		an_answer_is_counted_before_its_end_and_one_cut_off_is_not),
 	HARNESS_TEST(what_is_no_fastcgi_is_dropped),

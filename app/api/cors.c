@@ -46,13 +46,22 @@ bool cors_same_for_all(const struct call *call)
 	return !*list || !strcmp(list, ANY);
 }
 
+/*
+ * What is not to be stored is for this request alone.  Any other answer may be
+ * given to a page that asks later, from a cache.
+ */
+static bool is_for_no_page(const struct call *call)
+{
+	return !call->value && !call->request->origin.size;
+}
+
 void cors_answer(struct call *call)
 {
 	struct response *response = call->response;
 	struct view list = view_of(call->api->conf->cors_origin);
 	bool any = view_equal_string(list, ANY);
 
-	if (!list.size)
+	if (!list.size || (any && is_for_no_page(call)))
 		return;
 	if (!any)
 		response_field(response, "Vary", VIEW_LITERAL("Origin"));

@@ -5,7 +5,10 @@
 
 #include "api/call.h"
 
-/* Who may read the answer, and which of its fields: on every answer. */
+/*
+ * Who may read the answer, and which of its fields.  With "*" this is not told
+ * to who is no page of another origin, unless the answer may be stored.
+ */
 void cors_answer(struct call *call);
 
 /* Whether it adds the same whoever asks. */

@@ -261,10 +261,26 @@ static void answer_error(struct call *call, enum err err)
 	buf_release(&members);
 }
 
-/*
- * Header fields that every answer has.  None of them is a page of ours, least
- * of all a value.
- */
+/* 201 may have none, and 204 never has. */
+static bool has_content(const struct response *response)
+{
+	if (response->status == 201)
+		return response->body.size || response->text.size;
+	return response->status != 204;
+}
+
+/* What browsers make of content: no page of ours, least of all of a value. */
+static void add_content_fields(struct call *call)
+{
+	struct response *response = call->response;
+
+	response_field(response, "X-Content-Type-Options",
+		       VIEW_LITERAL("nosniff"));
+	response_field(response, "Content-Security-Policy",
+		       view_of(call->policy ? call->policy : POLICY));
+}
+
+/* Header fields that every answer has. */
 static void add_common_fields(struct call *call)
 {
 	struct response *response = call->response;
@@ -272,10 +288,8 @@ static void add_common_fields(struct call *call)
 	response_field(response, "Cache-Control",
 		       call->value ? VIEW_LITERAL("no-cache")
 				   : VIEW_LITERAL("no-store"));
-	response_field(response, "X-Content-Type-Options",
-		       VIEW_LITERAL("nosniff"));
-	response_field(response, "Content-Security-Policy",
-		       view_of(call->policy ? call->policy : POLICY));
+	if (has_content(response))
+		add_content_fields(call);
 	cors_answer(call);
 	response->id = call->request->id;
 	response->no_body = call->request->method == METHOD_HEAD;

@@ -114,21 +114,36 @@ static void set_body(lua_State *lua, int body, struct view bytes)
 	lua_call(lua, 2, 0);
 }
 
-static bool find(lua_State *lua, int request, int header,
+/* The target as the request line has it, on the stack. */
+static struct view push_target(lua_State *lua, int request)
+{
+	lua_getfield(lua, request, "req_attr");
+	return push_field(lua, lua_gettop(lua), "request.orig-uri");
+}
+
+/* Most that is not kept is found to be so by this. */
+static bool is_missing(struct view target)
+{
+	const struct stored *last = receiver_last(&front.receiver);
+
+	return !target.size || (last && !stored_may_have(last, target));
+}
+
+/* Leaves the request's header fields on the stack, at *header. */
+static bool find(lua_State *lua, int request, int *header,
 		 struct stored_response *response)
 {
+	struct view target = push_target(lua, request);
 	struct stored *stored;
-	struct view target;
 
-	if (!front.usable || !is_plain(lua, header))
+	if (!front.usable || is_missing(target))
+		return false;
+	lua_getfield(lua, request, "req_header");
+	*header = lua_gettop(lua);
+	if (!is_plain(lua, *header))
 		return false;
 	stored = receiver_look(&front.receiver);
-	if (!stored)
-		return false;
-	lua_getfield(lua, request, "req_attr");
-	target = push_field(lua, lua_gettop(lua), "request.orig-uri");
-	return target.size &&
-	       stored_find(stored, target, &front.hold, response);
+	return stored && stored_find(stored, target, &front.hold, response);
 }
 
 static int answer(lua_State *lua)
@@ -139,9 +154,7 @@ static int answer(lua_State *lua)
 	int header;
 
 	lua_settop(lua, request);
-	lua_getfield(lua, request, "req_header");
-	header = lua_gettop(lua);
-	if (!find(lua, request, header, &response))
+	if (!find(lua, request, &header, &response))
 		return 0;
 	id = push_field(lua, header, "X-Request-Id");
 	lua_getfield(lua, request, "resp_header");

@@ -138,9 +138,12 @@ static bool is_open(int fd)
 
 struct stored *receiver_look(struct receiver *r)
 {
+	int64_t now_ms = clock_monotonic_ms();
 	enum err err = ERR_OK;
 
-	if (r->place < 0 && r->again_ms > clock_monotonic_ms())
+	if (r->stored && now_ms - r->seen_ms < STORED_TRUST_MS)
+		return r->stored;
+	if (r->place < 0 && r->again_ms > now_ms)
 		return NULL;
 	if (r->place >= 0 && !has_its_name(r->place))
 		forget(r);
@@ -154,5 +157,12 @@ struct stored *receiver_look(struct receiver *r)
 		err = ERR_SYSTEM;
 	if (err && err != ERR_BUSY)
 		try_later(r);
+	r->seen_ms = now_ms; /* before the look, not after */
 	return r->stored;
+}
+
+struct stored *receiver_last(const struct receiver *r)
+{
+	return r->seen_ms + RECEIVER_LAST_MS > clock_monotonic_ms() ? r->stored
+								    : NULL;
 }

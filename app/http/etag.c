@@ -9,8 +9,6 @@
  */
 #include "http/etag.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,9 +101,15 @@ static enum err set_reserve(struct etag_set *set, struct view field)
 
 struct view etag_format(uint64_t revision, char out[ETAG_SIZE])
 {
-	int size = snprintf(out, ETAG_SIZE, "\"%" PRIu64 "\"", revision);
+	const char *end = out + ETAG_SIZE;
+	char *p = out + ETAG_SIZE;
 
-	return (struct view){ out, (size_t)size };
+	*--p = '"';
+	do
+		*--p = (char)('0' + revision % 10);
+	while (revision /= 10);
+	*--p = '"';
+	return (struct view){ p, (size_t)(end - p) };
 }
 
 enum err etag_set_parse(struct view field, struct etag_set *set)

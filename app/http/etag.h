@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 
-#define ETAG_SIZE 23 /* two quotes, 20 digits, NUL */
+#define ETAG_SIZE 22 /* two quotes, 20 digits */
 #define ETAG_FEW  8  /* revisions held without a malloc */
 
 /* The value of ETag, as a view of `out`. */

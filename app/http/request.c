@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * What the CGI variables of a request say: a table of the names that are
- * needed and where each goes, then the target, the request id and the trace.
+ * needed and where each goes, by the names' sizes, then the target, the
+ * request id and the trace.
  */
 #include "http/request.h"
 
@@ -9,7 +10,9 @@
 #include <string.h>
 
 #define ID_SIZE_MAX     128
+#define VARIABLES_MAX   4 /* whose names have one size */
 #define BODY_KEEP_BYTES (64 << 10)
+#define KEPT_KEEP_BYTES (4 << 10)
 
 /* traceparent: version "-" trace id "-" parent id "-" flags */
 #define TRACE_SIZE        55
@@ -28,41 +31,39 @@ static const char *const method_names[METHOD_COUNT] = {
 
 #define VARIABLE(name_, member_)                                               \
 	{                                                                      \
-		.name = (name_), .size = sizeof(name_) - 1,                    \
-		.offset = offsetof(struct request, member_),                   \
+		.name = (name_), .offset = offsetof(struct request, member_),  \
 	}
 
 static const struct variable {
 	const char *name;
-	size_t size;
 	size_t offset; /* of its view in struct request */
-} variables[] = {
-	VARIABLE("REQUEST_METHOD", method_name),
-	VARIABLE("REQUEST_URI", target),
-	VARIABLE("REDIRECT_URI", redirect_target),
-	VARIABLE("REQUEST_SCHEME", scheme),
-	VARIABLE("CONTENT_TYPE", content_type),
-	VARIABLE("CONTENT_LENGTH", content_length),
-	VARIABLE("HTTP_CONTENT_ENCODING", content_encoding),
-	VARIABLE("HTTP_CONTENT_RANGE", content_range),
-	VARIABLE("HTTP_IF_MATCH", if_match),
-	VARIABLE("HTTP_IF_NONE_MATCH", if_none_match),
-	VARIABLE("HTTP_IF_MODIFIED_SINCE", if_modified_since),
-	VARIABLE("HTTP_IF_UNMODIFIED_SINCE", if_unmodified_since),
-	VARIABLE("HTTP_ACCEPT", accept),
-	VARIABLE("HTTP_LAST_EVENT_ID", last_event_id),
-	VARIABLE("HTTP_AUTHORIZATION", authorization),
-	VARIABLE("HTTP_ORIGIN", origin),
-	VARIABLE("HTTP_ACCESS_CONTROL_REQUEST_METHOD",
-		 access_control_request_method),
-	VARIABLE("HTTP_ACCESS_CONTROL_REQUEST_HEADERS",
-		 access_control_request_headers),
-	VARIABLE("HTTP_X_REQUEST_ID", x_request_id),
-	VARIABLE("HTTP_TRACEPARENT", traceparent),
-	VARIABLE("HTTP_HOST", host),
+} variables[][VARIABLES_MAX] = {
+	[9] = { VARIABLE("HTTP_HOST", host) },
+	[11] = { VARIABLE("REQUEST_URI", target),
+		 VARIABLE("HTTP_ACCEPT", accept),
+		 VARIABLE("HTTP_ORIGIN", origin) },
+	[12] = { VARIABLE("REDIRECT_URI", redirect_target),
+		 VARIABLE("CONTENT_TYPE", content_type) },
+	[13] = { VARIABLE("HTTP_IF_MATCH", if_match) },
+	[14] = { VARIABLE("REQUEST_METHOD", method_name),
+		 VARIABLE("REQUEST_SCHEME", scheme),
+		 VARIABLE("CONTENT_LENGTH", content_length) },
+	[16] = { VARIABLE("HTTP_TRACEPARENT", traceparent) },
+	[17] = { VARIABLE("HTTP_X_REQUEST_ID", x_request_id) },
+	[18] = { VARIABLE("HTTP_CONTENT_RANGE", content_range),
+		 VARIABLE("HTTP_IF_NONE_MATCH", if_none_match),
+		 VARIABLE("HTTP_LAST_EVENT_ID", last_event_id),
+		 VARIABLE("HTTP_AUTHORIZATION", authorization) },
+	[21] = { VARIABLE("HTTP_CONTENT_ENCODING", content_encoding) },
+	[22] = { VARIABLE("HTTP_IF_MODIFIED_SINCE", if_modified_since) },
+	[24] = { VARIABLE("HTTP_IF_UNMODIFIED_SINCE", if_unmodified_since) },
+	[34] = { VARIABLE("HTTP_ACCESS_CONTROL_REQUEST_METHOD",
+			  access_control_request_method) },
+	[35] = { VARIABLE("HTTP_ACCESS_CONTROL_REQUEST_HEADERS",
+			  access_control_request_headers) },
 };
 
-#define VARIABLE_COUNT (sizeof(variables) / sizeof(variables[0]))
+#define SIZE_COUNT (sizeof(variables) / sizeof(variables[0]))
 
 const char *method_name(enum method method)
 {
@@ -220,39 +221,82 @@ static enum err split_target(struct request *request)
 
 void request_reset(struct request *request)
 {
-	struct request next = {
-		.body = request->body,
-		.stock = request->stock,
-		.method = METHOD_OTHER,
-	};
+	memset(request, 0, offsetof(struct request, body));
+	request->method = METHOD_OTHER;
+	buf_trim(&request->body, BODY_KEEP_BYTES);
+}
 
-	buf_trim(&next.body, BODY_KEEP_BYTES);
-	*request = next;
+/* What request_keep() keeps: views of struct request. */
+static const size_t kept_views[] = {
+	offsetof(struct request, method_name), offsetof(struct request, path),
+	offsetof(struct request, origin),      offsetof(struct request, id),
+	offsetof(struct request, trace_id),
+};
+
+#define KEPT_COUNT (sizeof(kept_views) / sizeof(kept_views[0]))
+
+static struct view *view_at(struct request *request, size_t offset)
+{
+	return (struct view *)((char *)request + offset);
+}
+
+enum err request_keep(struct request *request)
+{
+	enum method method = request->method;
+	struct buf *kept = &request->kept;
+	struct view views[KEPT_COUNT];
+	size_t at = 0;
+
+	buf_trim(kept, KEPT_KEEP_BYTES);
+	for (size_t i = 0; i < KEPT_COUNT; i++) {
+		views[i] = *view_at(request, kept_views[i]);
+		buf_add_view(kept, views[i]);
+	}
+	if (kept->err)
+		return kept->err;
+	memset(request, 0, offsetof(struct request, body));
+	request->method = method;
+	for (size_t i = 0; i < KEPT_COUNT; i++) {
+		if (views[i].data)
+			views[i].data = kept->data + at;
+		at += views[i].size;
+		*view_at(request, kept_views[i]) = views[i];
+	}
+	return ERR_OK;
 }
 
 void request_release(struct request *request)
 {
 	buf_release(&request->body);
+	buf_release(&request->kept);
 	*request = (struct request){ .method = METHOD_OTHER };
+}
+
+/* Of most that come none is needed, and none has that many bytes. */
+static const struct variable *find_variable(const char *name, size_t size)
+{
+	const struct variable *same =
+		size < SIZE_COUNT ? variables[size] : NULL;
+
+	for (size_t i = 0; same && i < VARIABLES_MAX && same[i].name; i++)
+		if (!memcmp(same[i].name, name, size))
+			return &same[i];
+	return NULL;
 }
 
 void request_param(struct request *request, const char *name_value)
 {
 	const char *value = strchr(name_value, '=');
+	const struct variable *variable;
 	size_t size;
 
 	if (!value)
 		return;
 	size = (size_t)(value++ - name_value);
-	for (size_t i = 0; i < VARIABLE_COUNT; i++) {
-		const struct variable *v = &variables[i];
-
-		if (v->size != size || memcmp(v->name, name_value, size))
-			continue;
-		*(struct view *)((char *)request + v->offset) =
+	variable = find_variable(name_value, size);
+	if (variable)
+		*view_at(request, variable->offset) =
 			(struct view){ value, strlen(value) };
-		return;
-	}
 }
 
 enum err request_ready(struct request *request)

@@ -27,9 +27,9 @@ enum method {
 const char *method_name(enum method method);
 
 /*
- * All views point into what request_param() was given (or into `body`), and
- * die with it.  A header that was not sent has data NULL; one that was sent
- * empty has size 0 and data not NULL.
+ * All views point into what request_param() was given, and die with it, unless
+ * request_keep() saves them.  A header that was not sent has data NULL; one
+ * that was sent empty has size 0 and data not NULL.
  */
 struct request {
 	enum method method;
@@ -60,8 +60,6 @@ struct request {
 	struct view host;
 	struct view scheme; /* "http" or "https" */
 
-	struct buf body;
-
 	/*
 	 * For a route that takes its body in pieces, which is then not in
 	 * `body`: the next bytes of it, at most `size`.  *got is 0 at its end.
@@ -78,6 +76,10 @@ struct request {
 	struct view trace_id;
 
 	char made_id[RANDOM_UUID_SIZE];
+
+	/* From here on, memory that the next request has as well. */
+	struct buf body;
+	struct buf kept; /* by request_keep() */
 	struct random_stock stock;
 };
 
@@ -87,6 +89,15 @@ bool request_id_acceptable(struct view id);
 /* Ready for the next request; keeps the body's memory up to 64 KiB. */
 void request_reset(struct request *request);
 void request_release(struct request *request);
+
+/*
+ * Copy what an answer may still need when it fails late: method and its name,
+ * path, origin, id and trace_id.  These then point into memory of the
+ * request's own, all others are as if they had not been sent, and what
+ * request_param() was given may go.  `body` stays.  ERR_NO_MEMORY: nothing has
+ * changed.
+ */
+enum err request_keep(struct request *request);
 
 /* One CGI variable, "NAME=value"; names that nobody needs are passed over. */
 void request_param(struct request *request, const char *name_value);

@@ -10,18 +10,18 @@
 
 static bool fits(const char *pattern, struct view path, struct view *key)
 {
-	size_t size = strlen(pattern);
-	size_t key_part = sizeof(KEY_PART) - 1;
 	const char *p = path.data;
+	size_t same = 0;
 
+	while (same < path.size && pattern[same] && pattern[same] == p[same] &&
+	       pattern[same] != *KEY_PART)
+		same++;
+	if (!strcmp(pattern + same, KEY_PART)) {
+		*key = (struct view){ p + same, path.size - same };
+		return true;
+	}
 	*key = (struct view){ 0 };
-	if (size < key_part || strcmp(pattern + size - key_part, KEY_PART))
-		return path.size == size && !memcmp(p, pattern, size);
-	size -= key_part;
-	if (path.size < size || memcmp(p, pattern, size) != 0)
-		return false;
-	*key = (struct view){ p + size, path.size - size };
-	return true;
+	return same == path.size && !pattern[same];
 }
 
 static unsigned methods_of(const struct route *route)
@@ -51,13 +51,13 @@ enum err route_find(const struct route *routes, size_t count,
 			match->resource = &routes[i];
 			match->key = key;
 		}
-		if (!match->route && routes[i].method == wanted)
-			match->route = &routes[i];
 		match->methods |= methods_of(&routes[i]);
+		if (routes[i].method == wanted) {
+			match->route = &routes[i];
+			return ERR_OK;
+		}
 	}
-	if (!match->resource)
-		return ERR_NO_ROUTE;
-	return match->route ? ERR_OK : ERR_METHOD;
+	return match->resource ? ERR_METHOD : ERR_NO_ROUTE;
 }
 
 const char *route_allow(unsigned methods, char out[ROUTE_ALLOW_SIZE])

@@ -27,13 +27,14 @@ struct route_match {
 	const struct route *route;    /* for the method; NULL: not allowed */
 	const struct route *resource; /* the first row of the same path */
 	struct view key;              /* raw; data NULL without "{key}" */
-	unsigned methods;             /* 1 << enum method for all allowed */
+	unsigned methods; /* 1 << enum method for each that is allowed */
 };
 
 /*
  * ERR_NO_ROUTE when no pattern fits, ERR_METHOD when none of those that fit
  * has the method; *match is set in both cases.  OPTIONS is among the methods
- * of every resource.
+ * of every resource.  When a route is found, `methods` has its own, and may
+ * lack others of the resource.
  */
 enum err route_find(const struct route *routes, size_t count,
 		    enum method method, struct view path,

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A place is read without a lock, so it may change meanwhile: its turn is odd
- * while somebody writes, and another one afterwards (a seqlock; Boehm, "Can
- * seqlocks get along with programming language memory models?", MSPC 2012,
- * figure 6).  So everything in it is read and written by atomic words, first
- * into memory of one's own, and looked at only when the turn was the same.
+ * The memory, how it is divided, and which of the places (http/places.h) a
+ * response is in or goes to.
  */
 #include "http/stored.h"
 
@@ -18,50 +15,25 @@
 
 #include "base/crc32c.h"
 #include "base/log.h"
+#include "http/places.h"
 
 #define SHELVES    2
 #define SMALL_SIZE 1024
 #define LARGE_SIZE 16384
-#define WORD       sizeof(uint64_t)
+
+#define ASKED_COUNT 65536 /* hashes of targets; half of each is its place */
 
 enum { RESPONSES, COUNTS };
-
-struct place {
-	_Atomic uint64_t turn; /* odd: being written */
-	_Atomic uint64_t words[];
-};
-
-/* What the words are, the bytes of target, fields and body behind it. */
-struct head {
-	uint64_t revision;
-	uint32_t mark;
-	uint32_t hash; /* of the target */
-	uint32_t target_size;
-	uint32_t fields_size;
-	uint32_t body_size;
-	uint32_t edition;
-};
-
-#define HEAD_WORDS (sizeof(struct head) / WORD)
-#define PLACES_AT                                                              \
-	((sizeof(struct front) + SMALL_SIZE - 1) / SMALL_SIZE * SMALL_SIZE)
-
-/*
- * Places of one size, and for each its tag: the hash of what is there, or 0
- * when nothing ever was.  So most looks end without touching a place.
- */
-struct shelf {
-	size_t place_size;
-	size_t sets;
-	_Atomic uint32_t *tags;
-	char *places;
-};
 
 /* The beginning of the responses. */
 struct front {
 	struct marks marks;
 	_Atomic uint32_t edition;
+	_Atomic uint16_t asked[ASKED_COUNT];
 };
+
+#define SHELVES_AT                                                             \
+	((sizeof(struct front) + SMALL_SIZE - 1) / SMALL_SIZE * SMALL_SIZE)
 
 struct counts {
 	_Atomic uint64_t given;
@@ -73,7 +45,7 @@ struct stored {
 	size_t size;         /* of the mapping of responses */
 	struct front *front; /* its beginning */
 	struct counts *counts;
-	struct shelf shelves[SHELVES];
+	struct places shelves[SHELVES];
 	uint32_t edition; /* of what this process keeps */
 	unsigned turn;    /* which way of a full set is next */
 	struct buf bytes; /* of the response being kept */
@@ -83,97 +55,33 @@ struct stored {
 static void divide(struct stored *stored)
 {
 	static const struct {
-		size_t place_size;
+		size_t size;
 		size_t quarters;
 	} parts[SHELVES] = { { SMALL_SIZE, 3 }, { LARGE_SIZE, 1 } };
-	size_t quarter = (stored->size - PLACES_AT) / 4;
-	char *at = (char *)stored->front + PLACES_AT;
+	size_t quarter = (stored->size - SHELVES_AT) / 4;
+	char *at = (char *)stored->front + SHELVES_AT;
 
+	quarter -= quarter % SMALL_SIZE;
 	for (int i = 0; i < SHELVES; i++) {
-		struct shelf *shelf = &stored->shelves[i];
-		size_t size = parts[i].place_size + sizeof(*shelf->tags);
 		size_t bytes = quarter * parts[i].quarters;
 
-		shelf->place_size = parts[i].place_size;
-		shelf->sets = bytes / (size * STORED_WAYS);
-		shelf->places = at;
-		at += shelf->sets * STORED_WAYS * shelf->place_size;
-		shelf->tags = (void *)at;
-		at += shelf->sets * STORED_WAYS * sizeof(*shelf->tags);
+		places_init(&stored->shelves[i], parts[i].size, at, bytes);
+		at += bytes;
 	}
 }
 
-/* The first of the places that a hash may be in. */
-static size_t set_of(const struct shelf *shelf, uint32_t hash)
-{
-	return hash % shelf->sets * STORED_WAYS;
-}
-
-static struct place *place_at(const struct shelf *shelf, size_t number)
-{
-	return (void *)(shelf->places + number * shelf->place_size);
-}
-
-static uint32_t tag_at(const struct shelf *shelf, size_t number)
-{
-	return atomic_load_explicit(&shelf->tags[number], memory_order_relaxed);
-}
-
-static uint64_t turn_at(const struct shelf *shelf, size_t number)
-{
-	return atomic_load_explicit(&place_at(shelf, number)->turn,
-				    memory_order_relaxed);
-}
-
-static size_t room_in(const struct shelf *shelf)
-{
-	return shelf->place_size - sizeof(struct place) - sizeof(struct head);
-}
-
-/* Never 0, which is the tag of a place where nothing ever was. */
+/* Never PLACES_NO_TAG. */
 static uint32_t hash_of(struct view target)
 {
 	uint32_t hash = crc32c(0, target.data, target.size);
 
-	return hash ? hash : 1;
+	return hash == PLACES_NO_TAG ? 1 : hash;
 }
 
 /* Reading */
 
-static void load(void *to, const _Atomic uint64_t *from, size_t words)
-{
-	for (size_t i = 0; i < words; i++) {
-		uint64_t word =
-			atomic_load_explicit(&from[i], memory_order_relaxed);
-
-		memcpy((char *)to + i * WORD, &word, WORD);
-	}
-}
-
-static bool unchanged(const struct place *place, uint64_t turn)
-{
-	atomic_thread_fence(memory_order_acquire);
-	return atomic_load_explicit(&place->turn, memory_order_relaxed) == turn;
-}
-
-static size_t size_of(const struct head *head)
-{
-	return (size_t)head->target_size + head->fields_size + head->body_size;
-}
-
-/* What is kept there; false when it is being written. */
-static bool read_head(const struct place *place, uint64_t *turn,
-		      struct head *head)
-{
-	*turn = atomic_load_explicit(&place->turn, memory_order_acquire);
-	if (*turn % 2)
-		return false;
-	load(head, place->words, HEAD_WORDS);
-	return unchanged(place, *turn);
-}
-
 /* Made by the settings of today, and of a key that was not changed since. */
-static bool is_true(const struct stored *stored, const struct head *head)
+static bool is_true(const struct stored *stored, const struct place_head *head)
 {
 	const struct front *front = stored->front;
 
@@ -181,38 +89,32 @@ static bool is_true(const struct stored *stored, const struct head *head)
 	       marks_agree(&front->marks, head->mark, head->revision);
 }
 
-static bool read_bytes(const struct shelf *shelf, const struct place *place,
-		       uint64_t turn, const struct head *head, struct buf *hold)
-{
-	size_t words = (size_of(head) + WORD - 1) / WORD;
-
-	if (size_of(head) > room_in(shelf))
-		return false;
-	buf_clear(hold);
-	buf_reserve(hold, words * WORD);
-	if (hold->err)
-		return false;
-	load(hold->data, place->words + HEAD_WORDS, words);
-	hold->size = size_of(head);
-	return unchanged(place, turn);
-}
-
-static bool find_in(const struct stored *stored, const struct shelf *shelf,
+static bool find_in(const struct stored *stored, const struct places *places,
 		    struct view target, uint32_t hash, struct buf *hold,
-		    struct head *head)
+		    struct place_head *head)
 {
-	for (unsigned way = 0; shelf->sets && way < STORED_WAYS; way++) {
-		size_t number = set_of(shelf, hash) + way;
-		const struct place *place = place_at(shelf, number);
+	for (unsigned way = 0; places->sets && way < PLACES_WAYS; way++) {
+		size_t number = places_first(places, hash) + way;
 		uint64_t turn;
 
-		if (tag_at(shelf, number) != hash ||
-		    !read_head(place, &turn, head) || head->hash != hash ||
-		    head->target_size != target.size ||
-		    !read_bytes(shelf, place, turn, head, hold) ||
+		if (places_tag(places, number) != hash ||
+		    !places_read_head(places, number, &turn, head) ||
+		    head->hash != hash || head->target_size != target.size ||
+		    !places_read_bytes(places, number, turn, head, hold) ||
 		    memcmp(hold->data, target.data, target.size) != 0)
 			continue;
 		return is_true(stored, head);
+	}
+	return false;
+}
+
+bool stored_may_have(const struct stored *stored, struct view target)
+{
+	uint32_t hash = hash_of(target);
+
+	for (int i = 0; i < SHELVES; i++) {
+		if (places_have(&stored->shelves[i], hash, hash))
+			return true;
 	}
 	return false;
 }
@@ -221,7 +123,7 @@ bool stored_find(struct stored *stored, struct view target, struct buf *hold,
 		 struct stored_response *response)
 {
 	uint32_t hash = hash_of(target);
-	struct head head;
+	struct place_head head;
 	const char *at;
 
 	for (int i = 0; i < SHELVES; i++) {
@@ -243,58 +145,29 @@ bool stored_find(struct stored *stored, struct view target, struct buf *hold,
 
 /* Writing */
 
-static void store_words(_Atomic uint64_t *to, const void *from, size_t words)
-{
-	for (size_t i = 0; i < words; i++) {
-		uint64_t word;
-
-		memcpy(&word, (const char *)from + i * WORD, WORD);
-		atomic_store_explicit(&to[i], word, memory_order_relaxed);
-	}
-}
-
-/* Nothing when somebody else is at it, or died there. */
-static void write_place(const struct shelf *shelf, size_t number,
-			const struct head *head, const struct buf *bytes)
-{
-	struct place *place = place_at(shelf, number);
-	uint64_t turn =
-		atomic_load_explicit(&place->turn, memory_order_relaxed);
-
-	if (turn % 2 ||
-	    !atomic_compare_exchange_strong(&place->turn, &turn, turn + 1))
-		return;
-	atomic_thread_fence(memory_order_release);
-	atomic_store_explicit(&shelf->tags[number], head->hash,
-			      memory_order_relaxed);
-	store_words(place->words, head, HEAD_WORDS);
-	store_words(place->words + HEAD_WORDS, bytes->data, bytes->size / WORD);
-	atomic_store_explicit(&place->turn, turn + 2, memory_order_release);
-}
-
 /*
  * Where it goes: over what has its hash, or into an empty place, or one whose
  * response is no longer true, or over any.  False when it is there.
  */
-static bool choose(struct stored *stored, const struct shelf *shelf,
-		   const struct head *head, size_t *number)
+static bool choose(struct stored *stored, const struct places *places,
+		   const struct place_head *head, size_t *number)
 {
-	size_t first = set_of(shelf, head->hash);
+	size_t first = places_first(places, head->hash);
 	bool empty = false;
 
-	*number = first + stored->turn++ % STORED_WAYS;
-	for (size_t i = first; i < first + STORED_WAYS; i++) {
-		struct head there;
+	*number = first + stored->turn++ % PLACES_WAYS;
+	for (size_t i = first; i < first + PLACES_WAYS; i++) {
+		struct place_head there;
 		uint64_t turn;
 
-		if (!tag_at(shelf, i)) {
-			if (!empty && !turn_at(shelf, i)) {
+		if (places_tag(places, i) == PLACES_NO_TAG) {
+			if (!empty && places_empty(places, i)) {
 				empty = true;
 				*number = i;
 			}
 			continue;
 		}
-		if (!read_head(place_at(shelf, i), &turn, &there))
+		if (!places_read_head(places, i, &turn, &there))
 			continue;
 		if (!empty && !is_true(stored, &there))
 			*number = i;
@@ -302,38 +175,71 @@ static bool choose(struct stored *stored, const struct shelf *shelf,
 			continue;
 		*number = i;
 		return !is_true(stored, &there) ||
-		       size_of(&there) != size_of(head);
+		       places_size(&there) != places_size(head);
 	}
 	return true;
 }
 
-static struct shelf *shelf_for(struct stored *stored, size_t size)
+/* NULL when it is too large. */
+static const struct places *shelf_for(const struct stored *stored,
+				      const struct stored_response *response)
 {
-	for (int i = 0; i < SHELVES; i++) {
-		struct shelf *shelf = &stored->shelves[i];
+	size_t size = response->target.size + response->fields.size +
+		      response->body.size;
 
-		if (shelf->sets && size <= room_in(shelf))
+	if (response->target.size > STORED_TARGET_MAX)
+		return NULL;
+	for (int i = 0; i < SHELVES; i++) {
+		const struct places *shelf = &stored->shelves[i];
+
+		if (shelf->sets && size <= places_room(shelf))
 			return shelf;
 	}
 	return NULL;
 }
 
+/*
+ * It is from now on.  Multiplied (Knuth, The Art of Computer Programming 6.4),
+ * since the CRCs of what differs in few digits share many of their bits.
+ */
+static bool was_asked_for(struct stored *stored, uint32_t hash)
+{
+	uint32_t mixed = hash * 2654435761U;
+	_Atomic uint16_t *asked = &stored->front->asked[mixed >> 16];
+	uint16_t low = (uint16_t)mixed;
+
+	if (atomic_load_explicit(asked, memory_order_relaxed) == low)
+		return true;
+	atomic_store_explicit(asked, low, memory_order_relaxed);
+	return false;
+}
+
+bool stored_wants(struct stored *stored, const struct stored_response *response)
+{
+	const struct places *shelf = shelf_for(stored, response);
+	uint32_t hash = hash_of(response->target);
+
+	return shelf &&
+	       (places_have(shelf, hash, PLACES_NO_TAG) ||
+		places_have(shelf, hash, hash) || was_asked_for(stored, hash));
+}
+
 /* In whole words. */
 static void add_bytes(const struct stored_response *response, struct buf *out)
 {
-	static const char zeros[WORD] = { 0 };
+	static const char zeros[PLACES_WORD] = { 0 };
 
 	buf_clear(out);
 	buf_add_view(out, response->target);
 	buf_add_view(out, response->fields);
 	buf_add_view(out, response->body);
-	if (out->size % WORD)
-		buf_add(out, zeros, WORD - out->size % WORD);
+	if (out->size % PLACES_WORD)
+		buf_add(out, zeros, PLACES_WORD - out->size % PLACES_WORD);
 }
 
 void stored_keep(struct stored *stored, const struct stored_response *response)
 {
-	const struct head head = {
+	const struct place_head head = {
 		.revision = response->revision,
 		.mark = response->mark,
 		.hash = hash_of(response->target),
@@ -342,18 +248,14 @@ void stored_keep(struct stored *stored, const struct stored_response *response)
 		.body_size = (uint32_t)response->body.size,
 		.edition = stored->edition,
 	};
-	struct shelf *shelf;
+	const struct places *shelf = shelf_for(stored, response);
 	size_t number;
 
-	if (response->target.size > STORED_TARGET_MAX ||
-	    response->body.size > LARGE_SIZE)
-		return;
-	shelf = shelf_for(stored, size_of(&head));
 	if (!shelf || !choose(stored, shelf, &head, &number))
 		return;
 	add_bytes(response, &stored->bytes);
 	if (!stored->bytes.err)
-		write_place(shelf, number, &head, &stored->bytes);
+		places_write(shelf, number, &head, &stored->bytes);
 }
 
 void stored_forget(struct stored *stored)
@@ -442,7 +344,7 @@ enum err stored_new(size_t bytes, struct stored **out)
 	*out = NULL;
 	if (!stored)
 		return log_errno("start-failed", "stored responses", ENOMEM);
-	stored->size = PLACES_AT + bytes;
+	stored->size = SHELVES_AT + bytes;
 	err = make("librapi-responses", stored->size, &stored->fds[RESPONSES]);
 	if (!err)
 		err = make("librapi-counts", sizeof(struct counts),
@@ -477,7 +379,7 @@ static enum err measure(const int fds[STORED_FDS], size_t *size)
 
 	if (fstat(fds[RESPONSES], &responses) || fstat(fds[COUNTS], &counts))
 		return ERR_SYSTEM;
-	if (responses.st_size < (off_t)PLACES_AT ||
+	if (responses.st_size < (off_t)SHELVES_AT ||
 	    counts.st_size < (off_t)sizeof(struct counts))
 		return ERR_FORMAT;
 	*size = (size_t)responses.st_size;

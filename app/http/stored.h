@@ -18,22 +18,29 @@
  * marks (F_SEAL_FUTURE_WRITE, Linux 5.1), nor make them shorter, but to the
  * counts only.  Nothing that librapi does depends on what is in them.
  *
- *   responses: marks, edition | places of 1 KiB, their tags
- *              | places of 16 KiB, their tags
+ *   responses: marks, edition, what was asked for | places of 1 KiB
+ *              | places of 16 KiB
  *   counts:    of responses given, and of their bytes
  *
  * Three quarters of the bytes are for the small ones.  A response may be in
- * one of STORED_WAYS places, by its target's hash; where all are taken by what
- * is still true, one of them in turn is given to the next.
+ * one of PLACES_WAYS places (http/places.h), by its target's hash; where all
+ * are taken by what is still true, one of them in turn is given to the next.
  */
 #ifndef HTTP_STORED_H
 #define HTTP_STORED_H
 
 #include "base/marks.h"
 
-#define STORED_WAYS       8
 #define STORED_TARGET_MAX 512 /* bytes; no longer one is kept */
 #define STORED_FDS        2   /* responses, counts */
+
+/*
+ * So long lighttpd may go by the memory without looking whether it is still
+ * librapi's.  A librapi that starts lets twice that pass between taking its
+ * sockets and answering anybody, so that who was told of a change by it is not
+ * answered out of another's memory.
+ */
+#define STORED_TRUST_MS 1
 
 struct stored;
 
@@ -66,9 +73,16 @@ void stored_forget(struct stored *stored);
 const int *stored_fds(const struct stored *stored);
 
 /*
- * Keep a response, unless it is there already, or too large: 16 KiB with its
- * fields and target.
+ * Whether a response is worth being kept.  It is while there is an empty place
+ * for it; then only when the target was asked for before, not long ago: what
+ * is asked for once, of many keys, shall not take the place of what is asked
+ * for often, nor the time.  One of more than 16 KiB, with its fields and
+ * target, never is.
  */
+bool stored_wants(struct stored *stored,
+		  const struct stored_response *response);
+
+/* Keep a response that is wanted, unless it is there already. */
 void stored_keep(struct stored *stored, const struct stored_response *response);
 
 /* How many were given by lighttpd, and the bytes of their bodies. */
@@ -81,6 +95,9 @@ void stored_counts(const struct stored *stored, uint64_t *given,
  * ERR_NO_MEMORY; nothing is logged.
  */
 enum err stored_map(const int fds[STORED_FDS], struct stored **out);
+
+/* False when stored_find() would find nothing; looks at the tags alone. */
+bool stored_may_have(const struct stored *stored, struct view target);
 
 /*
  * The response to a GET of that target, when one is kept and still true;

@@ -478,7 +478,8 @@ static void a_held_answer_becomes_a_failure_when_the_sync_failed(void)
 static void a_body_that_was_too_large_to_read_is_413_with_the_limit(void)
 {
 	client_open(&client);
-	client_send(&client, "POST", "/datas", "", NULL);
+	client_send(&client, "POST", "/datas", "", "HTTP_ORIGIN=http://a",
+		    NULL);
 	api_settle(&client.api, &client.request, &client.response,
 		   ERR_VALUE_TOO_LARGE);
 	buf_clear(&client.head);

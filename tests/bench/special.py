@@ -17,6 +17,7 @@ ALONE = os.path.join(peers.PROGRAMS, "store_alone")
 BATCH = 100
 MIB = 1 << 20
 CHECKPOINTS = 3
+CHECKPOINT_TRIES = 6
 CHECKPOINT_KEYS = 200000
 CHECKPOINT_IDLE_MS = 500
 RECOVERIES = 3
@@ -35,19 +36,31 @@ def txn_request(op):
                       ["Content-Type: application/json"])
 
 
+def in_turn(service, plan, kinds):
+    """Keys a second of {name: (request, its keys)}, with 64 connections."""
+    seen = {name: [] for name in kinds}
+    for seed in range(plan.rounds):
+        for name, (request, _) in kinds.items():
+            seen[name].append(load.Load(service, request, plan.keys, 64)
+                              .run(plan.seconds, seed))
+    found = {}
+    for name, results in seen.items():
+        found[name] = kinds[name][1] * \
+            statistics.median(r["rate"] for r in results)
+        found[name + "_errors"] = sum(r["errors"] for r in results)
+    return found
+
+
 def transactions(service, plan):
-    """Keys a second, by transactions of 100 and 64 connections."""
+    """By transactions of 100, and what they are compared with."""
     if not supports(service, "POST", "/v1/txn"):
         return {}
-    found = {}
-    for name, op in (("txn_get", {"get": "{KEY}"}),
-                     ("txn_put", {"put": "{KEY}",
-                                  "value": peers.value(100)})):
-        work = load.Load(service, txn_request(op), plan.keys, 64)
-        results = [work.run(plan.seconds, seed)
-                   for seed in range(plan.rounds)]
-        found[name] = statistics.median(r["rate"] for r in results) * BATCH
-        found[name + "_errors"] = sum(r["errors"] for r in results)
+    found = in_turn(service, plan, {
+        "single_get": (service.get_request(), 1),
+        "txn_get": (txn_request({"get": "{KEY}"}), BATCH)})
+    found.update(in_turn(service, plan, {
+        "txn_put": (txn_request({"put": "{KEY}", "value": peers.value(100)}),
+                    BATCH)}))
     return found
 
 
@@ -165,19 +178,21 @@ def recovery(new_folder):
 def checkpoints(folder, plan):
     """
     p99 of GETs during checkpoints and without, 16 connections; all of them
-    read the store.
+    read the store.  A checkpoint that ends before the GETs do is made again,
+    of more keys.
     """
     service = peers.Librapi(folder, checkpoint_idle_ms=CHECKPOINT_IDLE_MS,
                             stored_bytes=0)
     service.start()
     gets = load.Load(service, service.get_request(), plan.keys, 16)
     during, without = [], []
+    keys = CHECKPOINT_KEYS
 
     def done():
         return service.log().count("event=checkpoint revision=")
 
-    for seed in range(CHECKPOINTS):
-        service.fill(CHECKPOINT_KEYS, 100)
+    for seed in range(CHECKPOINT_TRIES):
+        service.fill(keys, 100)
         time.sleep(CHECKPOINT_IDLE_MS / 1000)
         begun = done()
         wrk = gets.start(1, seed)
@@ -187,8 +202,12 @@ def checkpoints(folder, plan):
         if lasts:
             during.append(result["p99"])
             peers.librapi.wait_until(lambda: done() > begun, "a checkpoint")
+        else:
+            keys *= 2
         time.sleep(0.5)
         without.append(gets.run(1, seed)["p99"])
+        if len(during) == CHECKPOINTS:
+            break
     service.kill()
     if not during:
         return {}

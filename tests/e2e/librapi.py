@@ -17,6 +17,7 @@ test fails the test.
 """
 
 import os
+import select
 import shutil
 import signal
 import socket
@@ -123,6 +124,28 @@ def processes_in(folder):
     return found
 
 
+def kill(pids):
+    """
+    SIGKILL to all of them, in that order.  When it returns they have let go of
+    all that they had open: of a dying process that comes last, a while after
+    its memory, and so its environment, has gone.
+    """
+    ends = []
+    try:
+        for pid in pids:
+            try:
+                ends.append(os.pidfd_open(pid))
+                signal.pidfd_send_signal(ends[-1], signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for end in ends:
+            if not select.select([end], [], [], TIMEOUT)[0]:
+                raise AssertionError(f"killed, and not gone in {TIMEOUT} s")
+    finally:
+        for end in ends:
+            os.close(end)
+
+
 class Service:
     """
     A service in a folder.  mode "spawn": lighttpd starts librapi, as `make
@@ -219,25 +242,17 @@ class Service:
         self.lighttpd = self.program = None
 
     def kill(self):
-        """SIGKILL to all at once."""
-        for process in (self.lighttpd, self.program):
-            if process and process.poll() is None:
-                process.kill()
-        for process in (self.lighttpd, self.program):
-            if process:
-                process.wait(TIMEOUT)
+        """SIGKILL to all, until the last one has gone."""
         deadline = time.monotonic() + TIMEOUT
         while True:
             pids = processes_in(self.folder)
             if not pids:
                 break
             assert time.monotonic() < deadline
-            for pid in pids:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            time.sleep(0.005)
+            kill(pids)
+        for process in (self.lighttpd, self.program):
+            if process:
+                process.wait(TIMEOUT)
         self.lighttpd = self.program = None
 
     # Looking inside

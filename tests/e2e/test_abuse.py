@@ -19,7 +19,6 @@ import time
 
 import abuse
 import librapi
-import vitals
 from abuse import (MIB, TORTURE, Reader, connect, everything, head, put_request,
                    vanish)
 
@@ -121,10 +120,12 @@ class Idle(abuse.Case):
                    for _ in range(8 * TORTURE)]
         for client in clients:
             client.sendall(head("GET", "/v1/kv/large"))
-        # It then waits some seconds for each to close as well.
-        most = self.descriptors["lighttpd"] + len(clients)
+        # What it has for them is in files, until it has sent or given it up.
         librapi.wait_until(
-            lambda: vitals.other_descriptors(self.s)["lighttpd"] <= most,
+            lambda: len(select.select(clients, [], [], 0)[0]) == len(clients),
+            "each has begun to come", AHEAD_S)
+        librapi.wait_until(
+            lambda: not os.listdir(self.s.path("uploads")),
             "lighttpd has given the answers up", self.patience_s + AHEAD_S)
         for client in clients:
             self.assertLess(len(everything(client)), 8 * MIB)

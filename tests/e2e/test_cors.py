@@ -72,6 +72,18 @@ class Cors(librapi.TestCase):
                 self.assert_readable(answer, "*")
                 self.assertIsNone(answer["Vary"])
 
+    def test_only_what_may_be_stored_is_told_of_pages_before_one_asks(self):
+        service = self.service()
+        service.put("/v1/kv/a", b"{}")
+        self.assert_readable(service.get("/v1/kv/a"), "*")
+        for method, target, body, fields in self.operations():
+            with self.subTest(method=method, target=target):
+                answer = service.request(method, target, body, fields)
+                if "no-store" in answer["Cache-Control"]:
+                    self.assertEqual(cors_fields(answer), set())
+                else:
+                    self.assert_readable(answer, "*")
+
     def test_of_a_list_each_is_told_of_itself_and_others_of_nothing(self):
         service = self.service(cors_origin=LIST)
         service.put("/v1/kv/a", b"{}")

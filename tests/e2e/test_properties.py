@@ -19,6 +19,9 @@ from contract import CONTRACT
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "1000"))
 ANSWER_S = 10
+# Each of these is some twenty or more of 1000 answers, never less than nine in
+# 48 runs; any other may be missing by chance.
+SURE = {200, 206, 400, 404, 411, 415}
 # What Hypothesis keeps of failures, for the next run to begin with.
 configuration.set_hypothesis_home_dir(
     os.path.join(librapi.BUILD, "tests", "hypothesis"))
@@ -33,6 +36,8 @@ PIECES = st.sampled_from(
     ["a", "b", "z", "/", ".", "..", "%2F", "%00", "%ff", "%C3%A9", "%", "%zz",
      "+", "&", "=", ";", ":", "~", "%25", "k" * 300])
 BYTES = st.lists(PIECES, max_size=5).map("".join)
+# Often one that another request was for as well.
+KEYS = st.one_of(st.sampled_from(["a", "b", "a/b"]), BYTES)
 TAGS = st.sampled_from(['"1"', '"2"', "*", 'W/"1"', '"1", "2"', '"x"', "1",
                         '"1-gzip"', "", '"', ",", '"18446744073709551616"'])
 DATES = st.sampled_from(["Tue, 24 Nov 2026 00:00:00 GMT", "yesterday", "",
@@ -87,7 +92,7 @@ BODIES = st.one_of(
 def requests(draw):
     (path, method), operation = draw(st.sampled_from(sorted(
         CONTRACT.operations.items(), key=lambda item: item[1]["id"])))
-    target = path.replace("{key}", draw(BYTES))
+    target = path.replace("{key}", draw(KEYS))
     query = []
     for parameter in operation["parameters"]:
         if parameter["in"] != "query" or not draw(st.booleans()):
@@ -136,7 +141,7 @@ class Properties(librapi.SharedService):
 
         answered()
         print(f"# statuses: {dict(sorted(counts.items()))}")
-        self.assertGreater(len(counts), 8)
+        self.assertLessEqual(SURE, set(counts))
         self.assertEqual(self.s.get("/readyz").status, 200)
 
 

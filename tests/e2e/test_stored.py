@@ -333,6 +333,33 @@ class Never(librapi.TestCase):
             self.assertEqual(given(service), before + 2)
 
 
+class Full(librapi.TestCase):
+    """Memory for forty small responses."""
+
+    OFTEN, ONCE = range(20), range(20, 400)
+
+    def given_of(self, keys):
+        before = given(self.s)
+        for n in keys:
+            self.assertEqual(self.s.get(f"/v1/kv/{n}").body, b"%d" % n)
+        return given(self.s) - before
+
+    def test_what_is_asked_for_once_takes_no_place_of_others(self):
+        self.s = self.service(workers=2, stored_bytes=64 << 10)
+        for n in range(400):
+            self.s.put(f"/v1/kv/{n}", b"%d" % n)
+        keep(self.s, "/v1/kv/0")
+        self.given_of(self.OFTEN)
+        kept = self.given_of(self.OFTEN)
+        self.assertGreater(kept, 15)
+        self.given_of(self.ONCE)
+        # A few hashes may have been asked for, as those of others.
+        self.assertGreaterEqual(self.given_of(self.OFTEN), kept - 3)
+        # What is asked for again does.
+        self.given_of(self.ONCE)
+        self.assertLess(self.given_of(self.OFTEN), kept / 2)
+
+
 class Log(librapi.TestCase):
     def test_the_access_log_has_the_id_of_a_stored_answer(self):
         service = self.service(start=False)

@@ -87,8 +87,8 @@ static void end(void)
 	receiver_release(&receiver);
 }
 
-/* The name in the memory that is looked into now; "-" for none. */
-static const char *seen(void)
+/* The name in the memory that is gone by; "-" for none. */
+static const char *trusted(void)
 {
 	static char name[32];
 	struct stored *stored = receiver_look(&receiver);
@@ -101,6 +101,23 @@ static const char *seen(void)
 			 (const char *)response.body.data);
 	buf_release(&hold);
 	return name;
+}
+
+/* The same once the last look is too old. */
+static const char *seen(void)
+{
+	clock_sleep_ms(STORED_TRUST_MS);
+	return trusted();
+}
+
+/* A librapi and a receiver that has its memory. */
+static void start_and_have(struct server *s, const char *name)
+{
+	start(s, name);
+	begin();
+	seen();
+	serve(s);
+	CU_ASSERT_STRING_EQUAL(seen(), name);
 }
 
 static size_t open_fds(void)
@@ -165,11 +182,7 @@ static void what_the_server_keeps_and_changes_later_is_seen(void)
 {
 	struct server s;
 
-	start(&s, "first");
-	begin();
-	seen();
-	serve(&s);
-	CU_ASSERT_STRING_EQUAL(seen(), "first");
+	start_and_have(&s, "first");
 	stored_forget(s.stored);
 	CU_ASSERT_STRING_EQUAL(seen(), "-");
 	keep_name(s.stored, "later");
@@ -195,11 +208,7 @@ static void the_memory_of_one_before_is_never_looked_into(void)
 	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
 		struct server first, second;
 
-		start(&first, "first");
-		begin();
-		seen();
-		serve(&first);
-		HARNESS_CASE(cases[i].line, !strcmp(seen(), "first"));
+		start_and_have(&first, "first");
 		if (cases[i].killed)
 			die(&first);
 		else
@@ -287,11 +296,7 @@ static void one_who_breaks_off_is_asked_anew(void)
 	for (int talks = 0; talks < 2; talks++) {
 		struct server s;
 
-		start(&s, "first");
-		begin();
-		seen();
-		serve(&s);
-		CU_ASSERT_STRING_EQUAL(seen(), "first");
+		start_and_have(&s, "first");
 		CU_ASSERT_EQUAL_FATAL(s.handout.count, 1);
 		if (talks) {
 			CU_ASSERT_EQUAL(write(s.handout.peers[0], "x", 1), 1);
@@ -526,6 +531,53 @@ static void a_path_has_107_bytes_at_most(void)
 	CU_ASSERT_STRING_EQUAL(path_for(NULL, NULL, path), "-");
 }
 
+static void what_the_last_look_gave_is_good_for_a_while(void)
+{
+	struct server s;
+	int64_t begun_ms;
+	struct stored *last;
+
+	start(&s, "first");
+	begin();
+	CU_ASSERT_PTR_NULL(receiver_last(&receiver));
+	seen();
+	CU_ASSERT_PTR_NULL(receiver_last(&receiver));
+	serve(&s);
+	do {
+		begun_ms = clock_monotonic_ms();
+		CU_ASSERT_STRING_EQUAL(seen(), "first");
+		last = receiver_last(&receiver);
+	} while (clock_monotonic_ms() - begun_ms >= RECEIVER_LAST_MS);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(last);
+	CU_ASSERT_TRUE(stored_may_have(last, view_of("/who")));
+	CU_ASSERT_FALSE(stored_may_have(last, view_of("/other")));
+	clock_sleep_ms(RECEIVER_LAST_MS);
+	CU_ASSERT_PTR_NULL(receiver_last(&receiver));
+	CU_ASSERT_STRING_EQUAL(seen(), "first");
+	stop(&s);
+	CU_ASSERT_STRING_EQUAL(seen(), "-");
+	CU_ASSERT_PTR_NULL(receiver_last(&receiver));
+	end();
+}
+
+/* And no longer.  Tried until both looks fall into the same millisecond. */
+static void a_look_is_trusted_for_a_millisecond(void)
+{
+	bool at_once = false;
+
+	for (int i = 0; i < 1000 && !at_once; i++) {
+		struct server s;
+
+		start_and_have(&s, "first");
+		handout_release(&s.handout);
+		at_once = !strcmp(trusted(), "first");
+		CU_ASSERT_STRING_EQUAL(seen(), "-");
+		stop(&s);
+		end();
+	}
+	CU_ASSERT_TRUE(at_once);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(without_a_socket_there_is_no_memory),
 	HARNESS_TEST(where_nobody_listens_there_is_no_memory),
@@ -539,6 +591,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_a_dead_server_has_sent_is_not_looked_into),
 	HARNESS_TEST(a_server_that_is_none_gives_nothing),
 	HARNESS_TEST(a_server_with_a_full_queue_is_not_waited_for),
+	HARNESS_TEST(what_the_last_look_gave_is_good_for_a_while),
+	HARNESS_TEST(a_look_is_trusted_for_a_millisecond),
 	HARNESS_TEST(the_environment_says_where_the_socket_is),
 	HARNESS_TEST(a_path_has_107_bytes_at_most),
 };

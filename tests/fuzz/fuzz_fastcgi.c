@@ -57,10 +57,13 @@ static void answer(struct api *api, int fd)
 	struct buf head = BUF_EMPTY;
 
 	if (exchange_begin(&x, fd, timeout)) {
-		if (serve(api, &x))
-			exchange_finish(&x, &head);
-		else
+		if (!serve(api, &x)) {
 			exchange_drop(&x, "the request ended early");
+		} else {
+			if (x.response.ticket)
+				exchange_hold(&x);
+			exchange_finish(&x, &head);
+		}
 	}
 	exchange_release(&x);
 	buf_release(&head);

@@ -186,6 +186,98 @@ static void a_header_that_was_sent_empty_is_not_one_that_was_not_sent(void)
 	request_release(&request);
 }
 
+#define VARIABLE(name_, member_)                                               \
+	{                                                                      \
+		__LINE__, name_ "=" #member_, #member_,                        \
+			offsetof(struct request, member_)                      \
+	}
+
+static void each_variable_goes_to_its_member(void)
+{
+	static const struct {
+		int line;
+		const char *variable;
+		const char *value;
+		size_t offset;
+	} cases[] = {
+		VARIABLE("REQUEST_METHOD", method_name),
+		VARIABLE("REQUEST_URI", target),
+		VARIABLE("REDIRECT_URI", redirect_target),
+		VARIABLE("REQUEST_SCHEME", scheme),
+		VARIABLE("CONTENT_TYPE", content_type),
+		VARIABLE("CONTENT_LENGTH", content_length),
+		VARIABLE("HTTP_CONTENT_ENCODING", content_encoding),
+		VARIABLE("HTTP_CONTENT_RANGE", content_range),
+		VARIABLE("HTTP_IF_MATCH", if_match),
+		VARIABLE("HTTP_IF_NONE_MATCH", if_none_match),
+		VARIABLE("HTTP_IF_MODIFIED_SINCE", if_modified_since),
+		VARIABLE("HTTP_IF_UNMODIFIED_SINCE", if_unmodified_since),
+		VARIABLE("HTTP_ACCEPT", accept),
+		VARIABLE("HTTP_LAST_EVENT_ID", last_event_id),
+		VARIABLE("HTTP_AUTHORIZATION", authorization),
+		VARIABLE("HTTP_ORIGIN", origin),
+		VARIABLE("HTTP_ACCESS_CONTROL_REQUEST_METHOD",
+			 access_control_request_method),
+		VARIABLE("HTTP_ACCESS_CONTROL_REQUEST_HEADERS",
+			 access_control_request_headers),
+		VARIABLE("HTTP_X_REQUEST_ID", x_request_id),
+		VARIABLE("HTTP_TRACEPARENT", traceparent),
+		VARIABLE("HTTP_HOST", host),
+	};
+	struct request request = { 0 };
+
+	request_reset(&request);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++)
+		request_param(&request, cases[i].variable);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		const struct view *member =
+			(const struct view *)((const char *)&request +
+					      cases[i].offset);
+
+		HARNESS_CASE(cases[i].line,
+			     view_equal_string(*member, cases[i].value));
+	}
+	request_release(&request);
+}
+
+/* Among them all of lighttpd's that nobody needs. */
+static void other_variables_go_nowhere(void)
+{
+	static const char *const others[] = {
+		"SERVER_NAME=x",
+		"SERVER_PORT=x",
+		"SERVER_ADDR=x",
+		"SERVER_PROTOCOL=x",
+		"SERVER_SOFTWARE=x",
+		"GATEWAY_INTERFACE=x",
+		"REMOTE_ADDR=x",
+		"REMOTE_PORT=x",
+		"SCRIPT_NAME=x",
+		"SCRIPT_FILENAME=x",
+		"DOCUMENT_ROOT=x",
+		"PATH_INFO=x",
+		"QUERY_STRING=x",
+		"REDIRECT_STATUS=x",
+		"HTTP_hOST=x",
+		"HTTP_X_HOST=x",
+		"HTTP_HOS=x",
+		"HTTP_HOSTS=x",
+		"CONTENT_TYPF=x",
+		"DONTENT_TYPE=x",
+		"=x",
+		"x",
+		"HTTP_A_NAME_OF_MORE_BYTES_THAN_ANY_OF_THOSE=x",
+	};
+	struct request request;
+	struct request untouched;
+
+	memset(&request, 0, sizeof(request));
+	memset(&untouched, 0, sizeof(untouched));
+	for (size_t i = 0; i < HARNESS_COUNT(others); i++)
+		request_param(&request, others[i]);
+	CU_ASSERT(!memcmp(&request, &untouched, sizeof(request)));
+}
+
 static void a_request_id_is_kept_when_it_is_harmless(void)
 {
 	char longest[160] = "HTTP_X_REQUEST_ID=";
@@ -301,6 +393,63 @@ static void nothing_of_a_request_is_left_for_the_next(void)
 	request_release(&request);
 }
 
+static void what_is_kept_outlives_the_variables(void)
+{
+	char variables[][64] = {
+		"REQUEST_METHOD=PURGE",
+		"REQUEST_URI=/v1/kv/a?b=c",
+		"HTTP_ORIGIN=https://app.example",
+		"HTTP_X_REQUEST_ID=mine",
+		"HTTP_IF_MATCH=*",
+	};
+	struct request request = { 0 };
+
+	request_reset(&request);
+	for (size_t i = 0; i < HARNESS_COUNT(variables); i++)
+		request_param(&request, variables[i]);
+	CU_ASSERT_EQUAL(request_ready(&request), ERR_OK);
+	buf_add_string(&request.body, "body");
+	CU_ASSERT_EQUAL(request_keep(&request), ERR_OK);
+	memset(variables, 'x', sizeof(variables));
+	CU_ASSERT_EQUAL(request.method, METHOD_OTHER);
+	CU_ASSERT_TRUE(view_equal_string(request.method_name, "PURGE"));
+	CU_ASSERT_TRUE(view_equal_string(request.path, "/v1/kv/a"));
+	CU_ASSERT_TRUE(
+		view_equal_string(request.origin, "https://app.example"));
+	CU_ASSERT_TRUE(view_equal_string(request.id, "mine"));
+	CU_ASSERT_PTR_NULL(request.trace_id.data);
+	CU_ASSERT_PTR_NULL(request.if_match.data);
+	CU_ASSERT_PTR_NULL(request.query.data);
+	CU_ASSERT_TRUE(view_equal_string(buf_view(&request.body), "body"));
+	request_release(&request);
+}
+
+/* One that was made here, and a trace. */
+static void an_id_that_was_made_is_kept_as_well(void)
+{
+	char variables[][96] = {
+		"REQUEST_METHOD=PUT",
+		"REQUEST_URI=/a",
+		"HTTP_TRACEPARENT=00-" TRACE "-b7ad6b7169203331-01",
+	};
+	struct request request = { 0 };
+	char id[RANDOM_UUID_SIZE];
+
+	for (size_t i = 0; i < HARNESS_COUNT(variables); i++)
+		request_param(&request, variables[i]);
+	CU_ASSERT_EQUAL(request_ready(&request), ERR_OK);
+	CU_ASSERT_EQUAL_FATAL(request.id.size, sizeof(id) - 1);
+	memcpy(id, request.id.data, request.id.size);
+	id[sizeof(id) - 1] = '\0';
+	CU_ASSERT_EQUAL(request_keep(&request), ERR_OK);
+	memset(variables, 'x', sizeof(variables));
+	CU_ASSERT_EQUAL(request.method, METHOD_PUT);
+	CU_ASSERT_TRUE(view_equal_string(request.id, id));
+	CU_ASSERT_TRUE(view_equal_string(request.trace_id, TRACE));
+	CU_ASSERT_PTR_NULL(request.origin.data);
+	request_release(&request);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_target_is_path_and_query),
 	HARNESS_TEST(a_target_of_another_form_is_refused),
@@ -308,9 +457,13 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(without_a_method_the_request_is_refused),
 	HARNESS_TEST(methods_are_told_apart_by_their_exact_names),
 	HARNESS_TEST(a_header_that_was_sent_empty_is_not_one_that_was_not_sent),
+	HARNESS_TEST(each_variable_goes_to_its_member),
+	HARNESS_TEST(other_variables_go_nowhere),
 	HARNESS_TEST(a_request_id_is_kept_when_it_is_harmless),
 	HARNESS_TEST(a_trace_id_is_taken_from_a_valid_traceparent_only),
 	HARNESS_TEST(nothing_of_a_request_is_left_for_the_next),
+	HARNESS_TEST(what_is_kept_outlives_the_variables),
+	HARNESS_TEST(an_id_that_was_made_is_kept_as_well),
 };
 
 int main(void)

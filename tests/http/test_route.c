@@ -54,6 +54,8 @@ static void a_path_and_a_method_find_their_row(void)
 				  &match) == ERR_OK);
 		HARNESS_CASE(cases[i].line,
 			     match.route == &routes[cases[i].row]);
+		HARNESS_CASE(cases[i].line,
+			     match.methods & 1u << cases[i].method);
 		HARNESS_CASE(cases[i].line, !match.key.data == !cases[i].key);
 		HARNESS_CASE(cases[i].line,
 			     view_equal_string(match.key, cases[i].key));
@@ -77,6 +79,24 @@ static void a_path_that_fits_nothing_has_no_route(void)
 	}
 }
 
+static void a_nul_is_a_byte_like_others(void)
+{
+	static const struct view paths[] = {
+		VIEW_LITERAL("/v1\0"),
+		VIEW_LITERAL("/v1\0\0M/"),
+		VIEW_LITERAL("/datas\0/datas"),
+		VIEW_LITERAL("\0"),
+	};
+	struct route_match match;
+
+	for (size_t i = 0; i < HARNESS_COUNT(paths); i++)
+		CU_ASSERT_EQUAL(find(METHOD_GET, paths[i], &match),
+				ERR_NO_ROUTE);
+	CU_ASSERT_EQUAL(find(METHOD_GET, VIEW_LITERAL("/v1/kv/\0"), &match),
+			ERR_OK);
+	CU_ASSERT_EQUAL(match.key.size, 1);
+}
+
 static void no_path_has_no_route(void)
 {
 	struct route_match match;
@@ -92,19 +112,14 @@ static void what_is_allowed_is_told_for_each_resource(void)
 		enum method method;
 		const char *path;
 		const char *allow;
-		enum err err;
 	} cases[] = {
 		{ __LINE__, METHOD_DELETE, "/v1/kv/a",
-		  "GET, HEAD, PUT, OPTIONS", ERR_METHOD },
-		{ __LINE__, METHOD_OTHER, "/v1/kv/a", "GET, HEAD, PUT, OPTIONS",
-		  ERR_METHOD },
-		{ __LINE__, METHOD_OPTIONS, "/v1", "GET, HEAD, OPTIONS",
-		  ERR_METHOD },
-		{ __LINE__, METHOD_GET, "/datas", "POST, OPTIONS", ERR_METHOD },
-		{ __LINE__, METHOD_HEAD, "/datas", "POST, OPTIONS",
-		  ERR_METHOD },
-		{ __LINE__, METHOD_GET, "/v1/kv/a", "GET, HEAD, PUT, OPTIONS",
-		  ERR_OK },
+		  "GET, HEAD, PUT, OPTIONS" },
+		{ __LINE__, METHOD_OTHER, "/v1/kv/a",
+		  "GET, HEAD, PUT, OPTIONS" },
+		{ __LINE__, METHOD_OPTIONS, "/v1", "GET, HEAD, OPTIONS" },
+		{ __LINE__, METHOD_GET, "/datas", "POST, OPTIONS" },
+		{ __LINE__, METHOD_HEAD, "/datas", "POST, OPTIONS" },
 	};
 
 	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
@@ -113,7 +128,7 @@ static void what_is_allowed_is_told_for_each_resource(void)
 
 		HARNESS_CASE(cases[i].line,
 			     find(cases[i].method, view_of(cases[i].path),
-				  &match) == cases[i].err);
+				  &match) == ERR_METHOD);
 		HARNESS_CASE(cases[i].line, match.resource != NULL);
 		HARNESS_CASE(cases[i].line,
 			     !strcmp(route_allow(match.methods, allow),
@@ -133,6 +148,7 @@ static void the_longest_allow_has_room(void)
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_path_and_a_method_find_their_row),
 	HARNESS_TEST(a_path_that_fits_nothing_has_no_route),
+	HARNESS_TEST(a_nul_is_a_byte_like_others),
 	HARNESS_TEST(no_path_has_no_route),
 	HARNESS_TEST(what_is_allowed_is_told_for_each_resource),
 	HARNESS_TEST(the_longest_allow_has_room),

@@ -21,6 +21,7 @@
 #include "base/crc32c.h"
 #include "fault.h"
 #include "harness.h"
+#include "http/places.h"
 
 #define MEMORY     ((size_t)1 << 20)
 #define ONE_SET    ((size_t)12288) /* of small places; no large ones */
@@ -28,7 +29,7 @@
 #define LARGE_ROOM 16344
 
 /* Of the layout, as stored.c has it. */
-#define PLACES_AT  (MARKS_COUNT * 8 + 1024)
+#define PLACES_AT  (MARKS_COUNT * 8 + 65536 * 2 + 1024)
 #define PLACE_SIZE 1024
 
 struct place {
@@ -353,7 +354,7 @@ static void a_newer_response_takes_the_place_of_the_older(void)
 		keep("/v1/kv/key", revision, body);
 		CU_ASSERT_STRING_EQUAL(given("/v1/kv/key"), body);
 	}
-	for (unsigned way = 0, used = 0; way < STORED_WAYS; way++) {
+	for (unsigned way = 0, used = 0; way < PLACES_WAYS; way++) {
 		used += place(way)->turn != 0;
 		CU_ASSERT(used <= 1);
 	}
@@ -494,7 +495,7 @@ static void of_a_full_set_only_as_many_go_as_come(void)
 		keep_number(i);
 		CU_ASSERT_EQUAL(how_many_given(i, i + 1), 1);
 		CU_ASSERT_EQUAL(how_many_given(0, i + 1),
-				i < STORED_WAYS ? (size_t)i + 1 : STORED_WAYS);
+				i < PLACES_WAYS ? (size_t)i + 1 : PLACES_WAYS);
 	}
 	end();
 }
@@ -502,41 +503,41 @@ static void of_a_full_set_only_as_many_go_as_come(void)
 static void of_a_full_set_each_place_has_its_turn(void)
 {
 	begin(ONE_SET);
-	for (int i = 0; i < 2 * STORED_WAYS; i++)
+	for (int i = 0; i < 2 * PLACES_WAYS; i++)
 		keep_number(i);
-	CU_ASSERT_EQUAL(how_many_given(0, STORED_WAYS), 0);
-	CU_ASSERT_EQUAL(how_many_given(STORED_WAYS, 2 * STORED_WAYS),
-			STORED_WAYS);
+	CU_ASSERT_EQUAL(how_many_given(0, PLACES_WAYS), 0);
+	CU_ASSERT_EQUAL(how_many_given(PLACES_WAYS, 2 * PLACES_WAYS),
+			PLACES_WAYS);
 	end();
 }
 
 static void what_is_not_true_any_more_makes_room_first(void)
 {
 	begin(ONE_SET);
-	for (int i = 0; i < STORED_WAYS; i++)
+	for (int i = 0; i < PLACES_WAYS; i++)
 		keep_number(i);
 	raise_mark("/v1/kv/3", 2);
 	keep_number(8);
-	CU_ASSERT_EQUAL(how_many_given(0, 9), STORED_WAYS);
+	CU_ASSERT_EQUAL(how_many_given(0, 9), PLACES_WAYS);
 	CU_ASSERT_EQUAL(how_many_given(3, 4), 0);
 	stored_forget(stored);
-	for (int i = 10; i < 10 + STORED_WAYS; i++)
+	for (int i = 10; i < 10 + PLACES_WAYS; i++)
 		keep_number(i);
-	CU_ASSERT_EQUAL(how_many_given(10, 10 + STORED_WAYS), STORED_WAYS);
+	CU_ASSERT_EQUAL(how_many_given(10, 10 + PLACES_WAYS), PLACES_WAYS);
 	end();
 }
 
 static void what_is_there_is_not_written_again(void)
 {
-	uint64_t turns[STORED_WAYS];
+	uint64_t turns[PLACES_WAYS];
 
 	begin(ONE_SET);
 	keep_number(1);
-	for (unsigned way = 0; way < STORED_WAYS; way++)
+	for (unsigned way = 0; way < PLACES_WAYS; way++)
 		turns[way] = place(way)->turn;
 	for (int i = 0; i < 10; i++)
 		keep_number(1);
-	for (unsigned way = 0; way < STORED_WAYS; way++)
+	for (unsigned way = 0; way < PLACES_WAYS; way++)
 		CU_ASSERT_EQUAL(place(way)->turn, turns[way]);
 	end();
 }
@@ -597,19 +598,19 @@ static void a_place_whose_writer_died_is_not_used_again(void)
 	size_t kept = 0;
 
 	begin(ONE_SET);
-	for (int i = 0; i < STORED_WAYS; i++)
+	for (int i = 0; i < PLACES_WAYS; i++)
 		keep_number(i);
 	place(5)->turn++;
 	memset(place(5)->bytes + 4, '?', 10);
 	before = *place(5);
-	CU_ASSERT_EQUAL(how_many_given(0, STORED_WAYS), STORED_WAYS - 1);
+	CU_ASSERT_EQUAL(how_many_given(0, PLACES_WAYS), PLACES_WAYS - 1);
 	for (int i = 0; i < 200; i++) {
 		keep_number(i);
 		kept += how_many_given(i, i + 1);
-		CU_ASSERT(how_many_given(0, 200) <= STORED_WAYS - 1);
+		CU_ASSERT(how_many_given(0, 200) <= PLACES_WAYS - 1);
 	}
-	CU_ASSERT(kept >= 200 / STORED_WAYS * (STORED_WAYS - 1));
-	CU_ASSERT_EQUAL(how_many_given(0, 200), STORED_WAYS - 1);
+	CU_ASSERT(kept >= 200 / PLACES_WAYS * (PLACES_WAYS - 1));
+	CU_ASSERT_EQUAL(how_many_given(0, 200), PLACES_WAYS - 1);
 	CU_ASSERT_EQUAL(memcmp(&before, place(5), sizeof(before)), 0);
 	end();
 }
@@ -625,8 +626,8 @@ static void an_empty_place_whose_writer_died_is_passed_over(void)
 		keep_number(i);
 		kept += how_many_given(i, i + 1);
 	}
-	CU_ASSERT(kept >= 200 / STORED_WAYS * (STORED_WAYS - 1));
-	CU_ASSERT_EQUAL(how_many_given(0, 200), STORED_WAYS - 1);
+	CU_ASSERT(kept >= 200 / PLACES_WAYS * (PLACES_WAYS - 1));
+	CU_ASSERT_EQUAL(how_many_given(0, 200), PLACES_WAYS - 1);
 	CU_ASSERT_EQUAL(place(3)->turn, 1);
 	end();
 }
@@ -634,14 +635,14 @@ static void an_empty_place_whose_writer_died_is_passed_over(void)
 static void where_all_writers_died_nothing_is_kept(void)
 {
 	begin(ONE_SET);
-	for (int i = 0; i < STORED_WAYS; i++)
+	for (int i = 0; i < PLACES_WAYS; i++)
 		keep_number(i);
-	for (unsigned way = 0; way < STORED_WAYS; way++)
+	for (unsigned way = 0; way < PLACES_WAYS; way++)
 		CU_ASSERT_EQUAL(++place(way)->turn, 3);
 	for (int i = 0; i < 40; i++)
 		keep_number(i);
 	CU_ASSERT_EQUAL(how_many_given(0, 40), 0);
-	for (unsigned way = 0; way < STORED_WAYS; way++)
+	for (unsigned way = 0; way < PLACES_WAYS; way++)
 		CU_ASSERT_EQUAL(place(way)->turn, 3);
 	end();
 }
@@ -649,7 +650,7 @@ static void where_all_writers_died_nothing_is_kept(void)
 /* Of a set with one response in it. */
 static struct place *the_place_used(void)
 {
-	for (unsigned way = 0; way < STORED_WAYS; way++)
+	for (unsigned way = 0; way < PLACES_WAYS; way++)
 		if (place(way)->turn)
 			return place(way);
 	CU_FAIL_FATAL("no place is used");
@@ -1093,7 +1094,7 @@ static void what_is_found_is_whole_and_true_while_others_keep(void)
 	end();
 }
 
-#define SHARERS (3 * STORED_WAYS) /* targets, for the places of one set */
+#define SHARERS (3 * PLACES_WAYS) /* targets, for the places of one set */
 
 /* Each has a letter of its own; all are always true. */
 static struct stored_response of_sharer(unsigned number)
@@ -1177,6 +1178,154 @@ static void writers_that_are_killed_do_no_harm(void)
 	end();
 }
 
+/* What is wanted */
+
+static bool wanted(const char *target)
+{
+	const struct stored_response response = response_to(target, 1, "body");
+
+	return stored_wants(stored, &response);
+}
+
+static void fill_the_set(void)
+{
+	begin(ONE_SET);
+	for (int i = 0; i < PLACES_WAYS; i++)
+		keep_number(i);
+}
+
+static void while_there_is_room_all_is_wanted(void)
+{
+	begin(ONE_SET);
+	for (int i = 0; i < PLACES_WAYS; i++) {
+		CU_ASSERT_TRUE(wanted("/v1/kv/a"));
+		CU_ASSERT_TRUE(wanted("/v1/kv/b"));
+		keep_number(i);
+	}
+	CU_ASSERT_FALSE(wanted("/v1/kv/a"));
+	end();
+}
+
+static void in_a_full_set_what_is_asked_for_again_is_wanted(void)
+{
+	fill_the_set();
+	CU_ASSERT_FALSE(wanted("/v1/kv/a"));
+	CU_ASSERT_FALSE(wanted("/v1/kv/b"));
+	for (int i = 0; i < 3; i++) {
+		CU_ASSERT_TRUE(wanted("/v1/kv/a"));
+		CU_ASSERT_TRUE(wanted("/v1/kv/b"));
+	}
+	CU_ASSERT_FALSE(wanted("/v1/kv/aa"));
+	end();
+}
+
+static void in_a_full_set_what_has_changed_is_wanted_at_once(void)
+{
+	char target[32];
+
+	fill_the_set();
+	snprintf(target, sizeof(target), "/v1/kv/%d", 3);
+	raise_mark(target, 2);
+	CU_ASSERT_EQUAL(how_many_given(3, 4), 0);
+	CU_ASSERT_TRUE(wanted(target));
+	end();
+}
+
+static void what_is_too_large_is_never_wanted(void)
+{
+	static char body[LARGE_ROOM + 1];
+	struct stored_response response = response_to("", 1, "");
+
+	begin(MEMORY);
+	response.fields = view_of("");
+	for (int i = 0; i < 3; i++) {
+		response.body = (struct view){ body, LARGE_ROOM };
+		CU_ASSERT_TRUE(stored_wants(stored, &response));
+		response.body.size++;
+		CU_ASSERT_FALSE(stored_wants(stored, &response));
+	}
+	response.body.size = 1;
+	response.target = (struct view){ body, STORED_TARGET_MAX };
+	CU_ASSERT_TRUE(stored_wants(stored, &response));
+	response.target.size++;
+	CU_ASSERT_FALSE(stored_wants(stored, &response));
+	end();
+	begin(1);
+	CU_ASSERT_FALSE(wanted("/v1/kv/a"));
+	CU_ASSERT_FALSE(wanted("/v1/kv/a"));
+	end();
+}
+
+static void a_child_wants_what_another_was_asked_for(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	fill_the_set();
+	pid = fork();
+	if (pid == 0)
+		_exit(wanted("/v1/kv/a"));
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT_EQUAL(status, 0);
+	CU_ASSERT_TRUE(wanted("/v1/kv/a"));
+	end();
+}
+
+/* Of a thousand targets nearly all are still known, of a million few. */
+static void what_was_asked_for_long_ago_is_forgotten(void)
+{
+	static const struct {
+		int line;
+		int count;
+		int least, most; /* wanted in the second round */
+	} cases[] = {
+		{ __LINE__, 1000, 950, 1000 },
+		{ __LINE__, 1000000, 0, 10000 },
+	};
+
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		char target[32];
+		int again = 0;
+
+		fill_the_set();
+		for (int round = 0; round < 2; round++) {
+			for (int n = 0; n < cases[i].count; n++) {
+				snprintf(target, sizeof(target), "/v1/kv/k%d",
+					 n);
+				again += wanted(target) && round;
+			}
+		}
+		HARNESS_CASE(cases[i].line, again >= cases[i].least);
+		HARNESS_CASE(cases[i].line, again <= cases[i].most);
+		end();
+	}
+}
+
+static void what_there_may_be_is_told_without_a_look(void)
+{
+	const struct view target = view_of("/v1/kv/key");
+
+	for (size_t size = 1; size <= 10000; size += 9999) {
+		char *body = calloc(1, size);
+		struct stored_response response =
+			response_to("/v1/kv/key", 1, "");
+
+		begin(MEMORY);
+		response.body = (struct view){ body, size };
+		CU_ASSERT_FALSE(stored_may_have(mapped, target));
+		stored_keep(stored, &response);
+		CU_ASSERT_TRUE(stored_may_have(mapped, target));
+		CU_ASSERT_FALSE(stored_may_have(mapped, view_of("/v1/kv/ke")));
+		raise_mark("key", 2);
+		CU_ASSERT_TRUE(stored_may_have(mapped, target));
+		end();
+		free(body);
+	}
+	begin(1);
+	CU_ASSERT_FALSE(stored_may_have(mapped, target));
+	end();
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(what_was_kept_is_found_byte_for_byte),
 	HARNESS_TEST(bodies_of_every_size_come_back),
@@ -1214,6 +1363,13 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(without_memory_there_are_no_marks),
 	HARNESS_TEST(a_failure_leaves_nothing_open),
 	HARNESS_TEST(without_memory_nothing_is_kept_or_found),
+	HARNESS_TEST(while_there_is_room_all_is_wanted),
+	HARNESS_TEST(in_a_full_set_what_is_asked_for_again_is_wanted),
+	HARNESS_TEST(in_a_full_set_what_has_changed_is_wanted_at_once),
+	HARNESS_TEST(what_is_too_large_is_never_wanted),
+	HARNESS_TEST(a_child_wants_what_another_was_asked_for),
+	HARNESS_TEST(what_was_asked_for_long_ago_is_forgotten),
+	HARNESS_TEST(what_there_may_be_is_told_without_a_look),
 	HARNESS_TEST(what_is_found_is_whole_and_true_while_others_keep),
 	HARNESS_TEST(a_place_that_is_given_to_another_is_not_mixed),
 	HARNESS_TEST(writers_that_are_killed_do_no_harm),

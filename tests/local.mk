@@ -26,6 +26,8 @@ AM_TESTS_ENVIRONMENT = \
 	%D%/api/client.h \
 	%D%/harness.c \
 	%D%/harness.h \
+	%D%/logged.c \
+	%D%/logged.h \
 	%D%/peer.c \
 	%D%/peer.h \
 	%D%/serving.c \

@@ -2,7 +2,6 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,35 +11,7 @@
 #include <unistd.h>
 
 #include "harness.h"
-
-/* Where stderr goes while a test looks at what is logged. */
-struct capture {
-	int saved;
-	int fd;
-	char text[3 * PIPE_BUF];
-};
-
-static void capture_begin(struct capture *capture)
-{
-	capture->saved = dup(STDERR_FILENO);
-	capture->fd =
-		open(harness_path("log"), O_RDWR | O_CREAT | O_APPEND, 0600);
-	CU_ASSERT_FATAL(capture->saved >= 0 && capture->fd >= 0);
-	CU_ASSERT_FATAL(dup2(capture->fd, STDERR_FILENO) >= 0);
-}
-
-static const char *capture_end(struct capture *capture)
-{
-	ssize_t size =
-		pread(capture->fd, capture->text, sizeof(capture->text) - 1, 0);
-
-	dup2(capture->saved, STDERR_FILENO);
-	close(capture->saved);
-	close(capture->fd);
-	CU_ASSERT_FATAL(size >= 0);
-	capture->text[size] = '\0';
-	return capture->text;
-}
+#include "logged.h"
 
 /* What follows `event=` in the one line that was logged. */
 static const char *from_event(const char *text)
@@ -54,16 +25,16 @@ static const char *from_event(const char *text)
 
 static void a_line_says_when_who_and_what(void)
 {
-	struct capture capture;
+	struct logged logged;
 	const char *text;
 	char expected[100];
 
-	capture_begin(&capture);
+	logged_begin(&logged);
 	log_setup(LOG_INFO, "worker");
 	log_event(LOG_WARN, "lock-timeout", "lock", "journal", "none", NULL,
 		  "waited_ms", "5000", NULL);
 	log_setup(LOG_INFO, "");
-	text = capture_end(&capture);
+	text = logged_end(&logged);
 	CU_ASSERT_EQUAL(strncmp(text, "time=2", 6), 0);
 	CU_ASSERT_EQUAL(text[5 + 24], ' ');
 	snprintf(expected, sizeof(expected),
@@ -92,17 +63,17 @@ static void values_are_quoted_where_they_need_it(void)
 	};
 
 	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
-		struct capture capture;
+		struct logged logged;
 		char expected[100];
 
 		unlink(harness_path("log"));
-		capture_begin(&capture);
+		logged_begin(&logged);
 		log_event(LOG_INFO, "e", "v", cases[i].value, NULL);
 		snprintf(expected, sizeof(expected), "event=e v=%s\n",
 			 cases[i].written);
 		HARNESS_CASE(
 			cases[i].line,
-			!strcmp(from_event(capture_end(&capture)), expected));
+			!strcmp(from_event(logged_end(&logged)), expected));
 	}
 }
 
@@ -121,14 +92,14 @@ static void levels_past_the_set_one_are_silent(void)
 	};
 
 	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
-		struct capture capture;
+		struct logged logged;
 
 		unlink(harness_path("log"));
-		capture_begin(&capture);
+		logged_begin(&logged);
 		log_setup(cases[i].set, "");
 		log_event(cases[i].used, "e", NULL);
 		log_eventf(cases[i].used, "e", "%s", "x");
-		HARNESS_CASE(cases[i].line, (*capture_end(&capture) != '\0') ==
+		HARNESS_CASE(cases[i].line, (*logged_end(&logged) != '\0') ==
 						    cases[i].written);
 		HARNESS_CASE(cases[i].line,
 			     log_enabled(cases[i].used) == cases[i].written);
@@ -138,17 +109,17 @@ static void levels_past_the_set_one_are_silent(void)
 
 static void lines_bear_the_request_until_it_ends(void)
 {
-	struct capture capture;
+	struct logged logged;
 	const char *text;
 
-	capture_begin(&capture);
+	logged_begin(&logged);
 	log_request_begin(view_of("id-1"), view_of("0af7"));
 	log_event(LOG_INFO, "first", NULL);
 	log_request_begin(view_of("id 2"), (struct view){ NULL, 0 });
 	log_event(LOG_INFO, "second", NULL);
 	log_request_end();
 	log_event(LOG_INFO, "third", NULL);
-	text = capture_end(&capture);
+	text = logged_end(&logged);
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(text, " event=first request=id-1 trace=0af7\n"));
 	CU_ASSERT_PTR_NOT_NULL(
@@ -158,37 +129,37 @@ static void lines_bear_the_request_until_it_ends(void)
 
 static void a_long_request_id_is_cut(void)
 {
-	struct capture capture;
+	struct logged logged;
 	char id[1000];
 	const char *text;
 
 	memset(id, 'i', sizeof(id));
-	capture_begin(&capture);
+	logged_begin(&logged);
 	log_request_begin((struct view){ id, sizeof(id) }, view_of("t"));
 	log_event(LOG_INFO, "e", NULL);
 	log_request_end();
-	text = from_event(capture_end(&capture));
+	text = from_event(logged_end(&logged));
 	CU_ASSERT_EQUAL(strlen(text),
 			strlen("event=e request= trace=t\n") + 128);
 }
 
 static void formatted_detail_is_one_value(void)
 {
-	struct capture capture;
+	struct logged logged;
 
-	capture_begin(&capture);
+	logged_begin(&logged);
 	log_eventf(LOG_INFO, "e", "%d of %s", 3, "\"four\"");
-	CU_ASSERT_STRING_EQUAL(from_event(capture_end(&capture)),
+	CU_ASSERT_STRING_EQUAL(from_event(logged_end(&logged)),
 			       "event=e detail=\"3 of \\x22four\\x22\"\n");
 }
 
 static void a_failed_call_is_logged_and_translated(void)
 {
-	struct capture capture;
+	struct logged logged;
 
-	capture_begin(&capture);
+	logged_begin(&logged);
 	CU_ASSERT_EQUAL(log_errno("open-failed", "MANIFEST", ENOSPC), ERR_FULL);
-	CU_ASSERT_STRING_EQUAL(from_event(capture_end(&capture)),
+	CU_ASSERT_STRING_EQUAL(from_event(logged_end(&logged)),
 			       "event=open-failed what=MANIFEST"
 			       " error=\"No space left on device\"\n");
 }
@@ -200,7 +171,7 @@ static void no_line_is_longer_than_a_pipe_takes_at_once(void)
 
 	for (size_t f = 0; f < sizeof(fillers); f++) {
 		for (size_t size = 800; size < 4300; size += 7) {
-			struct capture capture;
+			struct logged logged;
 			char value[4300];
 			const char *text;
 			size_t length;
@@ -209,9 +180,9 @@ static void no_line_is_longer_than_a_pipe_takes_at_once(void)
 			memset(value, fillers[f], size);
 			value[size] = '\0';
 			unlink(harness_path("log"));
-			capture_begin(&capture);
+			logged_begin(&logged);
 			log_event(LOG_INFO, "e", "v", value, "w", "last", NULL);
-			text = capture_end(&capture);
+			text = logged_end(&logged);
 			length = strlen(text);
 			cut = !strstr(text, " w=last\n");
 			CU_ASSERT(length <= PIPE_BUF);
@@ -226,7 +197,7 @@ static void no_line_is_longer_than_a_pipe_takes_at_once(void)
 /* An escape is whole or not there: 4 letters each between the quotes. */
 static void an_escape_is_never_cut_in_two(void)
 {
-	struct capture capture;
+	struct logged logged;
 	char value[2000];
 	static const char event[] = "event";
 	const char *text, *quote;
@@ -235,9 +206,9 @@ static void an_escape_is_never_cut_in_two(void)
 	value[sizeof(value) - 1] = '\0';
 	for (size_t shift = 0; shift < 4; shift++) {
 		unlink(harness_path("log"));
-		capture_begin(&capture);
+		logged_begin(&logged);
 		log_event(LOG_INFO, event + shift, "v", value, NULL);
-		text = capture_end(&capture);
+		text = logged_end(&logged);
 		quote = strchr(text, '"');
 		CU_ASSERT_PTR_NOT_NULL_FATAL(quote);
 		CU_ASSERT_EQUAL(strcspn(quote + 1, "\"") % 4, 0);
@@ -247,15 +218,15 @@ static void an_escape_is_never_cut_in_two(void)
 
 static void a_broken_stderr_changes_nothing(void)
 {
-	struct capture capture;
+	struct logged logged;
 
-	capture_begin(&capture);
+	logged_begin(&logged);
 	close(STDERR_FILENO);
 	errno = EDOM;
 	log_event(LOG_ERROR, "e", NULL);
 	CU_ASSERT_EQUAL(errno, EDOM);
 	CU_ASSERT_EQUAL(log_errno("e", "x", EIO), ERR_IO);
-	capture_end(&capture);
+	logged_end(&logged);
 }
 
 /* Many processes at once: every line arrives whole. */

@@ -67,9 +67,30 @@ struct gdbmfile {
 	char name[];
 };
 
-/* Turn GDBM's error code, and errno where the code goes with one, into ours. */
-static enum err gdbm_failure(const char *name, gdbm_error code, int errnum)
+/* All that GDBM goes by to open a file, and refuses it for. */
+#define HEADER_BYTES "0 to 4095"
+
+static enum err err_of_gdbm(gdbm_error code)
 {
+	switch (code) {
+	case GDBM_MALLOC_ERROR:
+		return ERR_NO_MEMORY;
+	case GDBM_CANT_BE_READER:
+		return ERR_BUSY;
+	default:
+		return ERR_DAMAGED;
+	}
+}
+
+/*
+ * Turn GDBM's error code, and errno where the code goes with one, into ours.
+ * `bytes`: where the damage is, if it is damage; NULL where that isn't known.
+ */
+static enum err gdbm_failure(const char *name, const char *bytes,
+			     gdbm_error code, int errnum)
+{
+	enum err err;
+
 	switch (code) {
 	case GDBM_FILE_OPEN_ERROR:
 	case GDBM_FILE_WRITE_ERROR:
@@ -85,23 +106,19 @@ static enum err gdbm_failure(const char *name, gdbm_error code, int errnum)
 	/* Where a bucket finds no memory, GDBM fails without a code. */
 	if (code == GDBM_NO_ERROR)
 		code = GDBM_MALLOC_ERROR;
-	log_event(LOG_ERROR, "gdbm-failed", "file", name, "error",
+	err = err_of_gdbm(code);
+	log_event(LOG_ERROR, "gdbm-failed", "file", name, "bytes",
+		  err == ERR_DAMAGED ? bytes : NULL, "error",
 		  gdbm_strerror(code), NULL);
-	switch (code) {
-	case GDBM_MALLOC_ERROR:
-		return ERR_NO_MEMORY;
-	case GDBM_CANT_BE_READER:
-		return ERR_BUSY;
-	default:
-		return ERR_DAMAGED;
-	}
+	return err;
 }
 
 /* What GDBM's last call met; the handle may be dead by it. */
 static enum err call_failure(struct gdbmfile *file)
 {
-	enum err err = gdbm_failure(file->name, gdbm_last_errno(file->gdbm),
-				    gdbm_last_syserr(file->gdbm));
+	enum err err =
+		gdbm_failure(file->name, NULL, gdbm_last_errno(file->gdbm),
+			     gdbm_last_syserr(file->gdbm));
 
 	if (gdbm_needs_recovery(file->gdbm))
 		file->failed = err;
@@ -121,9 +138,12 @@ static enum err change_result(struct gdbmfile *file, int result)
 /* GDBM opened the file although it found something wrong with it. */
 static enum err opened_failure(struct gdbmfile *file)
 {
-	if (gdbm_last_errno(file->gdbm) != GDBM_NO_ERROR)
-		return call_failure(file);
-	return gdbm_failure(file->name, GDBM_NEED_RECOVERY, 0);
+	gdbm_error code = gdbm_last_errno(file->gdbm);
+
+	if (code == GDBM_NO_ERROR)
+		code = GDBM_NEED_RECOVERY;
+	return gdbm_failure(file->name, HEADER_BYTES, code,
+			    gdbm_last_syserr(file->gdbm));
 }
 
 static datum datum_of(struct view view)
@@ -156,7 +176,8 @@ static enum err head_check(int fd, const char *name, struct gdbm_head *head)
 	if (head->block_size == GDBMFILE_BLOCK_SIZE &&
 	    head->bucket_size == GDBMFILE_BLOCK_SIZE)
 		return ERR_OK;
-	log_event(LOG_ERROR, "gdbm-failed", "file", name, "error",
+	log_event(LOG_ERROR, "gdbm-failed", "file", name, "bytes", HEADER_BYTES,
+		  "error",
 		  "not a GDBM file with blocks of 4096 bytes in this machine's "
 		  "byte order",
 		  NULL);
@@ -180,7 +201,8 @@ static enum err handle_open(int fd, const char *name, int flags,
 	file->gdbm = gdbm_fd_open(fd, name, GDBMFILE_BLOCK_SIZE,
 				  flags | GDBM_CLOEXEC | GDBM_CLOERROR, NULL);
 	if (!file->gdbm) {
-		enum err err = gdbm_failure(name, gdbm_errno, errno);
+		enum err err =
+			gdbm_failure(name, HEADER_BYTES, gdbm_errno, errno);
 
 		free(file);
 		return err;
@@ -243,7 +265,7 @@ enum err gdbmfile_close(struct gdbmfile *file)
 	enum err err = ERR_OK;
 
 	if (gdbm_close(file->gdbm))
-		err = gdbm_failure(file->name, gdbm_errno, errno);
+		err = gdbm_failure(file->name, NULL, gdbm_errno, errno);
 	free(file);
 	return err;
 }
@@ -344,7 +366,7 @@ enum err gdbmfile_scan(struct gdbmfile *file, uint64_t limit,
 	if (err)
 		return err;
 	if (expected > limit)
-		return gdbm_failure(file->name, GDBM_BAD_HASH_TABLE, 0);
+		return gdbm_failure(file->name, NULL, GDBM_BAD_HASH_TABLE, 0);
 
 	datum key = gdbm_firstkey(file->gdbm);
 
@@ -368,7 +390,7 @@ enum err gdbmfile_scan(struct gdbmfile *file, uint64_t limit,
 	if (!more && gdbm_last_errno(file->gdbm) != GDBM_ITEM_NOT_FOUND)
 		return call_failure(file);
 	if (more || count != expected)
-		return gdbm_failure(file->name, GDBM_BAD_HASH_TABLE, 0);
+		return gdbm_failure(file->name, NULL, GDBM_BAD_HASH_TABLE, 0);
 	return ERR_OK;
 }
 
@@ -383,7 +405,7 @@ enum err gdbmfile_verify_space(struct gdbmfile *file)
 
 static enum err no_directory(const struct gdbmfile *file)
 {
-	return gdbm_failure(file->name, GDBM_BAD_HASH_TABLE, 0);
+	return gdbm_failure(file->name, NULL, GDBM_BAD_HASH_TABLE, 0);
 }
 
 enum err gdbmfile_directory(struct gdbmfile *file, struct gdbmfile_part *part)

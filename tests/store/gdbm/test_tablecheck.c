@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "harness.h"
+#include "logged.h"
 #include "store/gdbm/made.h"
 
 #define SMALL 40 /* keys of a table that is damaged byte by byte */
@@ -112,6 +113,41 @@ static void random_damage_never_gets_out(void)
 		use_damaged(dir);
 		original_restore(&file);
 	}
+	original_close(&file);
+	close(dir);
+}
+
+/* Who reads the log learns where the file is damaged, not only that it is. */
+static void a_refusal_to_open_tells_the_bytes(void)
+{
+	static const uint32_t words[] = { 0, 1, 0x1000, 0x7fffffff,
+					  0xffffffff };
+	int dir = made_dir();
+	struct original file;
+	unsigned refused = 0;
+	unsigned untold = 0;
+
+	made_table(dir, SMALL);
+	original_open(&file, dir, MADE_GDBM);
+	for (size_t at = 0; at + 4 <= file.bytes.size; at += 4) {
+		for (size_t i = 0; i < HARNESS_COUNT(words); i++) {
+			struct logged logged;
+			struct table *table;
+			enum err err;
+
+			original_damage(&file, at, &words[i], 4);
+			logged_begin(&logged);
+			err = table_open(dir, made_first, &table);
+			if (!err)
+				table_close(table);
+			logged_end(&logged);
+			refused += err != ERR_OK;
+			untold += err && !logged_byte(logged.text, at);
+		}
+		original_restore(&file);
+	}
+	CU_ASSERT(refused > 0);
+	CU_ASSERT_EQUAL(untold, 0);
 	original_close(&file);
 	close(dir);
 }
@@ -285,6 +321,7 @@ static void verifying_finds_keys_of_other_records(void)
 static const struct harness_test tests[] = {
 	HARNESS_TEST(damaged_bytes_never_get_out),
 	HARNESS_TEST(random_damage_never_gets_out),
+	HARNESS_TEST(a_refusal_to_open_tells_the_bytes),
 	HARNESS_TEST(a_table_that_was_cut_never_gets_out),
 	HARNESS_TEST(a_file_that_is_well_again_is_read_again),
 	HARNESS_TEST(what_was_read_damaged_hides_no_key_later),

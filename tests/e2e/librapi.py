@@ -41,6 +41,8 @@ LIGHTTPD = os.environ.get("LIGHTTPD") or shutil.which(
 PROGRAM = os.path.join(BUILD, "app", "librapi")
 
 FILE_TIMEOUT = 600      # seconds that all tests of a file may take together
+EXECVE_TIMEOUT = 0.1
+NOBODY = (0, 2)         # parents of the kernel's threads
 # In front of a command: the kernel kills it when we die.
 DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
 
@@ -107,21 +109,28 @@ def parent(pid):
     return _stat(pid)[0]
 
 
+def _environ(pid):
+    """Bytes; of one amid an execve(2), which has none yet, when it has."""
+    deadline = time.monotonic() + EXECVE_TIMEOUT
+    while True:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as f:
+                text = f.read()
+        except OSError:
+            return b""
+        stat = _stat(pid)
+        none_to_come = not stat or stat[0] in NOBODY or stat[1] in "ZX"
+        if text or none_to_come or time.monotonic() > deadline:
+            return text
+        time.sleep(0)
+
+
 def processes_in(folder):
     """Pids of every librapi and lighttpd that was started in the folder."""
     mark = f"LIBRAPI_DATA_DIR={folder}".encode()
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == os.getpid():
-            continue
-        try:
-            with open(f"/proc/{entry}/environ", "rb") as f:
-                text = f.read()
-        except OSError:
-            continue
-        if mark in text:
-            found.append(int(entry))
-    return found
+    return [int(entry) for entry in os.listdir("/proc")
+            if entry.isdigit() and int(entry) != os.getpid()
+            and mark in _environ(entry)]
 
 
 def kill(pids):
@@ -244,15 +253,14 @@ class Service:
     def kill(self):
         """SIGKILL to all, until the last one has gone."""
         deadline = time.monotonic() + TIMEOUT
+        ours = [p for p in (self.lighttpd, self.program) if p]
         while True:
-            pids = processes_in(self.folder)
+            pids = {*processes_in(self.folder),
+                    *(p.pid for p in ours if p.poll() is None)}
             if not pids:
                 break
             assert time.monotonic() < deadline
             kill(pids)
-        for process in (self.lighttpd, self.program):
-            if process:
-                process.wait(TIMEOUT)
         self.lighttpd = self.program = None
 
     # Looking inside

@@ -193,6 +193,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/reserve.c \
 	%D%/store/gdbm/retain.c \
 	%D%/store/gdbm/snapshot.c \
+	%D%/store/gdbm/sums.c \
+	%D%/store/gdbm/sums.h \
 	%D%/store/gdbm/sweep.c \
 	%D%/store/gdbm/sync.c \
 	%D%/store/gdbm/table.c \

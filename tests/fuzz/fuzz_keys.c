@@ -80,8 +80,7 @@ static void seal(struct buf *file)
 		if (offsets)
 			seal_entry(file, i, offsets);
 	}
-	seal_rest(file, offsets_at, count,
-		  gdbmfile_blocks(le64_get(head + 48)));
+	seal_rest(file, offsets_at, count, sums_blocks(le64_get(head + 48)));
 	le32_put(head + 12, crc32c(0, head + 16, HEAD_SIZE - 16));
 }
 
@@ -114,8 +113,7 @@ static void try(const struct buf *file)
 	if (!keys_open(fuzz_folder(), id, &keys)) {
 		keys_verify_offsets(&keys);
 		if (!keys_load_blocks(&keys) && keys.gdbm_bytes)
-			keys_block_crc(&keys,
-				       gdbmfile_blocks(keys.gdbm_bytes) - 1);
+			keys_block_crc(&keys, sums_blocks(keys.gdbm_bytes) - 1);
 		for (uint64_t i = 0; i < keys.count && i < ENTRIES_MAX; i++)
 			check_entry(&keys, i);
 		keys_close(&keys);

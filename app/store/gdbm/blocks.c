@@ -24,7 +24,7 @@ static enum err see_block(int fd, const char *name, const struct keys *keys,
 	enum err err;
 
 	*sound = false;
-	if (block >= gdbmfile_blocks(keys->gdbm_bytes))
+	if (block >= sums_blocks(keys->gdbm_bytes))
 		return ERR_OK;
 	if (keys->gdbm_bytes - at < BLOCK)
 		want = (size_t)(keys->gdbm_bytes - at);

@@ -27,16 +27,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crc32c.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/throttle.h"
 
 /* A bucket has 4 KiB; GDBM's own choice grows to 381 MB at 1e7 keys. */
 #define CACHE_BUCKETS 16
 
-#define CHECKSUM_CHUNK (16 * GDBMFILE_BLOCK_SIZE)
-#define HASH_BITS      31
+#define HASH_BITS 31
 
 /* What GDBM's header begins with, in the byte order of the machine. */
 struct gdbm_head {
@@ -465,46 +462,5 @@ enum err gdbmfile_bucket_keys(struct gdbmfile *file,
 		part.end = part.from + (uint64_t)element.key_size;
 		err = each(arg, part);
 	}
-	return err;
-}
-
-/* A chunk's part of the checksums; all but the last are of whole blocks. */
-static void sums_add(struct gdbmfile_sums *sums, const uint8_t *chunk,
-		     size_t length)
-{
-	sums->crc = crc32c(sums->crc, chunk, length);
-	for (size_t at = 0; at < length; at += GDBMFILE_BLOCK_SIZE) {
-		size_t size = length - at < GDBMFILE_BLOCK_SIZE
-				      ? length - at
-				      : GDBMFILE_BLOCK_SIZE;
-
-		buf_add_le32(&sums->blocks, crc32c(0, chunk + at, size));
-	}
-}
-
-enum err gdbmfile_checksum(int fd, const char *name, struct gdbmfile_sums *sums)
-{
-	uint8_t chunk[CHECKSUM_CHUNK];
-	int64_t size;
-	int64_t at = 0;
-	enum err err = file_size(fd, name, &size);
-
-	*sums = GDBMFILE_SUMS_EMPTY;
-	while (!err && at < size) {
-		size_t length = sizeof(chunk);
-
-		if (size - at < (int64_t)length)
-			length = (size_t)(size - at);
-		err = file_read_at(fd, name, chunk, length, at);
-		if (!err)
-			sums_add(sums, chunk, length);
-		at += (int64_t)length;
-		throttle_point();
-	}
-	if (!err)
-		err = sums->blocks.err;
-	sums->bytes = err ? 0 : (uint64_t)size;
-	if (err)
-		buf_release(&sums->blocks);
 	return err;
 }

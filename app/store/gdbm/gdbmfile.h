@@ -91,23 +91,4 @@ enum err gdbmfile_bucket_keys(struct gdbmfile *file,
 					       struct gdbmfile_part part),
 			      void *arg);
 
-/* Checksums of a whole file as it is. */
-struct gdbmfile_sums {
-	uint64_t bytes;
-	uint32_t crc;      /* CRC-32C of all */
-	struct buf blocks; /* ... of each block, 4 bytes each, little-endian */
-};
-
-#define GDBMFILE_SUMS_EMPTY ((struct gdbmfile_sums){ 0 })
-
-/* Blocks that a file of so many bytes has; the last may be of less. */
-static inline uint64_t gdbmfile_blocks(uint64_t bytes)
-{
-	return bytes / GDBMFILE_BLOCK_SIZE + (bytes % GDBMFILE_BLOCK_SIZE != 0);
-}
-
-/* Of the file behind an fd; sums->blocks is the caller's to release. */
-enum err gdbmfile_checksum(int fd, const char *name,
-			   struct gdbmfile_sums *sums);
-
 #endif

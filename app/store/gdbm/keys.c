@@ -37,7 +37,7 @@ static uint64_t offsets_end(const struct keys *keys)
 
 static uint64_t blocks_size(const struct keys *keys)
 {
-	return gdbmfile_blocks(keys->gdbm_bytes) * KEYS_CRC_SIZE;
+	return sums_blocks(keys->gdbm_bytes) * KEYS_CRC_SIZE;
 }
 
 static uint64_t file_end(const struct keys *keys)

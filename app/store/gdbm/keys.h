@@ -51,7 +51,7 @@
 #define STORE_GDBM_KEYS_H
 
 #include "base/buf.h"
-#include "store/gdbm/gdbmfile.h"
+#include "store/gdbm/sums.h"
 #include "store/gdbm/table.h"
 #include "store/record.h"
 
@@ -98,7 +98,7 @@ enum err keys_verify_offsets(struct keys *keys);
 
 /*
  * Have the CRCs of the GDBM file's blocks in memory, and the one of a block
- * below gdbmfile_blocks(keys->gdbm_bytes).
+ * below sums_blocks(keys->gdbm_bytes).
  */
 enum err keys_load_blocks(struct keys *keys);
 uint32_t keys_block_crc(const struct keys *keys, uint64_t block);
@@ -123,6 +123,6 @@ void keys_builder_add(struct keys_builder *builder, struct view key,
 
 /* The whole file is then in builder->file. */
 enum err keys_builder_finish(struct keys_builder *builder, struct table_id id,
-			     const struct gdbmfile_sums *sums);
+			     const struct sums *sums);
 
 #endif

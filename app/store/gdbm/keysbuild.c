@@ -58,7 +58,7 @@ void keys_builder_add(struct keys_builder *builder, struct view key,
 }
 
 enum err keys_builder_finish(struct keys_builder *builder, struct table_id id,
-			     const struct gdbmfile_sums *sums)
+			     const struct sums *sums)
 {
 	static const uint8_t no_head[HEAD_SIZE];
 	struct buf *file = &builder->file;

@@ -251,10 +251,9 @@ enum err table_verify_space(struct table *table)
 	return gdbmfile_verify_space(table->records);
 }
 
-enum err table_checksum(struct table *table, struct gdbmfile_sums *sums)
+enum err table_checksum(struct table *table, struct sums *sums)
 {
-	return gdbmfile_checksum(gdbmfile_fd(table->records), table->name,
-				 sums);
+	return sums_take(gdbmfile_fd(table->records), table->name, sums);
 }
 
 enum err table_check_bytes(struct table *table,
@@ -286,7 +285,7 @@ void table_tell_damage(struct table *table)
 
 enum err table_copy(struct table *table, int to)
 {
-	struct gdbmfile_sums sums = GDBMFILE_SUMS_EMPTY;
+	struct sums sums = SUMS_EMPTY;
 	struct keys *keys;
 	bool sound;
 	enum err err = table_keys(table, &keys);
@@ -295,7 +294,7 @@ enum err table_copy(struct table *table, int to)
 		return err;
 	err = file_copy(gdbmfile_fd(table->records), to, table->name);
 	if (!err)
-		err = gdbmfile_checksum(to, table->name, &sums);
+		err = sums_take(to, table->name, &sums);
 	if (err)
 		return err;
 	sound = sums.bytes == keys->gdbm_bytes && sums.crc == keys->gdbm_crc;

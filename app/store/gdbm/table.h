@@ -96,8 +96,8 @@ enum err table_scan(struct table *table, uint64_t limit,
 enum err table_verify_space(struct table *table);
 
 /* Checksums of the GDBM file as it is on disk. */
-struct gdbmfile_sums;
-enum err table_checksum(struct table *table, struct gdbmfile_sums *sums);
+struct sums;
+enum err table_checksum(struct table *table, struct sums *sums);
 
 /*
  * Call `each` for every run of bytes [from, end) of the GDBM file that is not

@@ -116,12 +116,12 @@ enum err table_build_finish(struct table_build *build, int dir,
 			    struct table_id id, uint64_t *file_bytes)
 {
 	char name[TABLE_NAME_SIZE];
-	struct gdbmfile_sums sums = GDBMFILE_SUMS_EMPTY;
+	struct sums sums = SUMS_EMPTY;
 	enum err err = build_close(build);
 
 	if (err)
 		return err;
-	err = gdbmfile_checksum(build->memory, MEMORY_NAME, &sums);
+	err = sums_take(build->memory, MEMORY_NAME, &sums);
 	if (!err)
 		err = keys_builder_finish(&build->keys, id, &sums);
 	buf_release(&sums.blocks);

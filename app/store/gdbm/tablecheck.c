@@ -108,7 +108,7 @@ static enum err keys_make(int dir, struct table_id id, struct table *table,
 {
 	struct gathering all = { .name = name };
 	struct keys_builder builder = KEYS_BUILDER_EMPTY;
-	struct gdbmfile_sums sums = GDBMFILE_SUMS_EMPTY;
+	struct sums sums = SUMS_EMPTY;
 	enum err err = table_scan(table, UINT64_MAX, gather, &all);
 
 	if (!err)

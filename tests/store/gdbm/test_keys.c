@@ -62,7 +62,7 @@ static struct record record_of(size_t i)
 
 static void make_file(int dir, size_t count, struct buf *copy)
 {
-	struct gdbmfile_sums sums = { .bytes = 777, .crc = 0xabcd };
+	struct sums sums = { .bytes = 777, .crc = 0xabcd };
 	struct keys_builder builder = KEYS_BUILDER_EMPTY;
 	char bytes[STORE_KEY_MAX];
 
@@ -267,7 +267,7 @@ static void an_entry_in_another_place_is_damage(void)
 	static const char *const names[] = { "aaa", "bbb", "ccc" };
 	int dir = open_dir();
 	struct keys_builder builder = KEYS_BUILDER_EMPTY;
-	struct gdbmfile_sums none = GDBMFILE_SUMS_EMPTY;
+	struct sums none = SUMS_EMPTY;
 	struct record record = { .revision = 1 };
 	char saved[43];
 

@@ -40,13 +40,18 @@ void serving_start(struct serving *s)
 	CU_ASSERT_FATAL(s->pid > 0);
 }
 
-void serving_stop(struct serving *s, int signal)
+void serving_leave(struct serving *s, int signal)
 {
 	int status = -1;
 
 	kill(s->pid, signal);
 	CU_ASSERT_EQUAL(waitpid(s->pid, &status, 0), s->pid);
 	CU_ASSERT_EQUAL(status, 0);
+}
+
+void serving_stop(struct serving *s, int signal)
+{
+	serving_leave(s, signal);
 	service_close_listeners(&s->service);
 	store_close(s->store);
 }

@@ -22,7 +22,8 @@ struct serving {
 void serving_open(struct serving *s, const struct conf *conf);
 void serving_start(struct serving *s);
 
-/* Ask the worker to leave (child.h), which has to end well; close all. */
+/* Ask the worker to leave (child.h), which has to end well; and close all. */
+void serving_leave(struct serving *s, int signal);
 void serving_stop(struct serving *s, int signal);
 
 #endif

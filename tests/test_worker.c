@@ -324,33 +324,56 @@ static void all_that_is_pending_is_answered(void)
 
 /* Leaving */
 
-static void what_is_pending_when_it_has_to_leave_is_answered(void)
+/* PUTs that nobody has taken yet. */
+static void begin_puts(struct fixture *f, int *fds, int count)
+{
+	open_service(f);
+	for (int i = 0; i < count; i++) {
+		struct buf bytes = BUF_EMPTY;
+
+		peer_request(&bytes, "PUT", "/v1/kv/a", view_of("x"));
+		fds[i] = begin_exchange(f, &bytes);
+	}
+	serving_start(&f->serving);
+}
+
+static void end_puts(const int *fds, int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct buf answer = BUF_EMPTY;
+
+		peer_receive(fds[i], &answer);
+		CU_ASSERT(peer_answered(&answer, "Status: 20"));
+		buf_release(&answer);
+	}
+}
+
+static void what_is_pending_when_the_service_ends_is_answered(void)
 {
 	enum { PEERS = 20 };
-	static const int signals[] = { CHILD_DRAIN, CHILD_YIELD };
+	struct fixture f;
+	int fds[PEERS];
 
-	for (size_t n = 0; n < HARNESS_COUNT(signals); n++) {
-		struct fixture f;
-		int fds[PEERS];
+	begin_puts(&f, fds, PEERS);
+	kill(f.serving.pid, CHILD_DRAIN);
+	end_puts(fds, PEERS);
+	stop(&f, CHILD_DRAIN);
+}
 
-		open_service(&f);
-		for (int i = 0; i < PEERS; i++) {
-			struct buf bytes = BUF_EMPTY;
+/* It answers what it has taken, if not all; what it has not taken stays. */
+static void what_a_worker_leaves_behind_is_answered_by_the_next_one(void)
+{
+	enum { PEERS = 20 };
+	struct fixture f;
+	int fds[PEERS];
+	char byte;
 
-			peer_request(&bytes, "PUT", "/v1/kv/a", view_of("x"));
-			fds[i] = begin_exchange(&f, &bytes);
-		}
-		serving_start(&f.serving);
-		kill(f.serving.pid, signals[n]);
-		for (int i = 0; i < PEERS; i++) {
-			struct buf answer = BUF_EMPTY;
-
-			peer_receive(fds[i], &answer);
-			CU_ASSERT(peer_answered(&answer, "Status: 20"));
-			buf_release(&answer);
-		}
-		stop(&f, signals[n]);
-	}
+	begin_puts(&f, fds, PEERS);
+	serving_leave(&f.serving, CHILD_YIELD);
+	CU_ASSERT_EQUAL(recv(fds[0], &byte, 1, MSG_PEEK | MSG_DONTWAIT), 1);
+	serving_start(&f.serving);
+	end_puts(fds, PEERS);
+	stop(&f, CHILD_YIELD);
 }
 
 static void an_idle_worker_leaves_at_once(void)
@@ -751,7 +774,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(values_of_many_records_go_in_and_come_out),
 	HARNESS_TEST(large_values_come_out_byte_for_byte),
 	HARNESS_TEST(all_that_is_pending_is_answered),
-	HARNESS_TEST(what_is_pending_when_it_has_to_leave_is_answered),
+	HARNESS_TEST(what_is_pending_when_the_service_ends_is_answered),
+	HARNESS_TEST(what_a_worker_leaves_behind_is_answered_by_the_next_one),
 	HARNESS_TEST(an_idle_worker_leaves_at_once),
 	HARNESS_TEST(a_write_that_is_not_on_disk_is_not_acknowledged),
 	HARNESS_TEST(what_fails_after_it_has_waited_is_told_to_whom_it_belongs),

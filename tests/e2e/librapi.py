@@ -137,7 +137,7 @@ def kill(pids):
     """
     SIGKILL to all of them, in that order.  When it returns they have let go of
     all that they had open: of a dying process that comes last, a while after
-    its memory, and so its environment, has gone.
+    its memory, and so its environment, has gone.  Returns how many there were.
     """
     ends = []
     try:
@@ -150,6 +150,7 @@ def kill(pids):
         for end in ends:
             if not select.select([end], [], [], TIMEOUT)[0]:
                 raise AssertionError(f"killed, and not gone in {TIMEOUT} s")
+        return len(ends)
     finally:
         for end in ends:
             os.close(end)

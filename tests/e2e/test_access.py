@@ -165,8 +165,7 @@ class Access(librapi.TestCase):
         write_tokens(self.tokens, ("late", "owner"))
         service.wait_log("event=tokens-kept")
         # Also in who is born now: it has what the others have.
-        for pid in service.workers():
-            os.kill(pid, signal.SIGKILL)
+        librapi.kill(service.workers())
         for _ in range(8):
             self.status_soon(service, "fresh", 200)
             self.status_soon(service, "look", 401)

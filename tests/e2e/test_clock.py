@@ -6,9 +6,7 @@ is to expire goes by the wall clock: forward ends it early, back late.  All
 that waits goes by another clock, and no value is lost or changed.
 """
 
-import os
 import random
-import signal
 import struct
 import time
 from email.utils import parsedate_to_datetime
@@ -100,8 +98,7 @@ class Clock(librapi.TestCase):
         self.quickly("PUT", "/v1/kv/a", b"1")
         for shift in (-YEAR, YEAR):
             self.s.jump(shift)
-            for pid in self.s.workers():
-                os.kill(pid, signal.SIGKILL)
+            librapi.kill(self.s.workers())
             begun = time.monotonic()
             self.s.wait_ready()
             self.assertLess(time.monotonic() - begun, 10)

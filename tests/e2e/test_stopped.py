@@ -167,7 +167,7 @@ class Stopped(librapi.TestCase):
         for n in range(100):
             self.assertEqual(self.s.put(f"/v1/kv/{n}", b"x").status, 201)
         dead = self.s.workers()[0]
-        os.kill(dead, signal.SIGKILL)
+        librapi.kill([dead])
         for n in range(100):
             self.assertEqual(self.s.put(f"/v1/kv/{n}", b"y").status, 204)
         self.go_on([supervisor])

@@ -8,7 +8,6 @@ killed and settings are read again.
 """
 
 import multiprocessing
-import os
 import random
 import signal
 import time
@@ -192,8 +191,7 @@ class Load(librapi.TestCase):
         self.start()
 
         def kill():
-            for pid in self.s.workers()[:1]:
-                os.kill(pid, signal.SIGKILL)
+            librapi.kill(self.s.workers()[:1])
         self.assertGreater(self.load(kill), 0.1)
 
     def test_nor_while_settings_are_read_again(self):

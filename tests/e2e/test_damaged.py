@@ -24,6 +24,7 @@ TRIES = 6           # of a service that is damaged and mended
 KEYS = 120
 IN_JOURNAL = 40     # of these, that many have been written since
 MOST = 600          # bytes that are damaged at once
+ROLES = {"worker": 2, "transfer": 2, "watcher": 1, "housekeeper": 1}
 # Every GET has to look at the files.
 SETTINGS = {"workers": 2, "transfers": 2, "stored_bytes": 0,
             "value_max_bytes": 8192,
@@ -105,20 +106,25 @@ class Damaged(librapi.TestCase):
             self.model.pop(f"k/{n:03}")
         for n in range(IN_JOURNAL):
             self.put(f"k/{n * 3 + 1:03}", self.rng.choice((0, 20, 1000)))
-        self.processes = self.pids()
+        self.know_processes()
 
     def pids(self):
-        return [self.s.children(role) for role in (
-            "worker", "transfer", "watcher", "housekeeper")]
+        return [self.s.children(role) for role in ROLES]
+
+    def know_processes(self, others_than=()):
+        """Wait until all are there, and none of those."""
+        def are_there():
+            self.processes = self.pids()
+            return [len(pids) for pids in self.processes] == \
+                list(ROLES.values()) and not set(others_than).intersection(
+                    pid for pids in self.processes for pid in pids)
+        librapi.wait_until(are_there, "all processes")
 
     def renew(self):
         """Processes that remember nothing of the files."""
-        before = {pid for pids in self.processes for pid in pids}
+        before = [pid for pids in self.processes for pid in pids]
         os.kill(self.s.supervisor(), signal.SIGHUP)
-        librapi.wait_until(
-            lambda: self.s.is_complete() and not before.intersection(
-                pid for pids in self.pids() for pid in pids), "new processes")
-        self.processes = self.pids()
+        self.know_processes(others_than=before)
 
     def files(self, begin, end=""):
         return sorted(self.s.path("data", name)
@@ -259,7 +265,7 @@ class Damaged(librapi.TestCase):
             self.s.kill()
             return False
         self.connection = self.s.connect()
-        self.processes = self.pids()
+        self.know_processes()
         return True
 
     def stays(self, begin, end, stop):

@@ -33,7 +33,9 @@ SMALL = {
     "table_max_keys": 64,
     "checkpoint_idle_ms": 100,
     "workers": 2,
+    "lock_timeout_ms": 30000,   # who waits for a checkpoint is to outwait it
 }
+TIDY_S = 20     # that a checkpoint may take beside other work
 
 
 def mount(folder, options):
@@ -115,11 +117,11 @@ class Full(librapi.TestCase):
     def put_so_many(self, service, first, count, size=None):
         """New keys; those that are refused while it tidies up don't count."""
         n = first
-        until = time.monotonic() + 5
+        until = time.monotonic() + TIDY_S
         while n < first + count:
             if self.put(service, n, size):
                 n += 1
-                until = time.monotonic() + 5
+                until = time.monotonic() + TIDY_S
             else:
                 self.assertLess(time.monotonic(), until,
                                 f"{n - first} of {count} were put")
@@ -138,7 +140,7 @@ class Full(librapi.TestCase):
         """Nobody restarts it."""
         before = service.supervisor()
         librapi.wait_until(lambda: self.put(service, "room", 8000),
-                           "there is room; log: " + service.log(), 20)
+                           "there is room; log: " + service.log(), TIDY_S)
         self.assertEqual(service.supervisor(), before)
 
     def nothing_is_left_over(self, service):

@@ -14,6 +14,13 @@
 #define TYPE_UNKNOWN "application/octet-stream"
 #define TYPE_FORM    "application/x-www-form-urlencoded"
 
+/*
+ * Parts of a value (RFC 9110 14) are lighttpd's to cut out.  It says so of a
+ * response that it has whole when the first of it leaves; of one with so many
+ * bytes it may not have.
+ */
+#define COMES_IN_PARTS 4096
+
 static void add_etag(struct response *response, uint64_t revision)
 {
 	char etag[ETAG_SIZE];
@@ -36,6 +43,9 @@ static void add_value(struct response *response, const struct record *record)
 
 	response_field(response, "Content-Type",
 		       type.size ? type : VIEW_LITERAL(TYPE_UNKNOWN));
+	if (record->value.size >= COMES_IN_PARTS)
+		response_field(response, "Accept-Ranges",
+			       VIEW_LITERAL("bytes"));
 	response->body = record->value;
 }
 

@@ -8,6 +8,7 @@ answer is answered 504 in time; and afterwards everything is right.
 
 import collections
 import os
+import platform
 import signal
 import threading
 import time
@@ -20,6 +21,29 @@ import vitals
 SETTINGS = {"request_timeout_ms": 250, "lock_timeout_ms": 250}
 GIVEN_UP_S = 2
 SLACK_S = 6             # lighttpd looks once a second; a machine may be busy
+SENDMSG = {"x86_64": "46", "aarch64": "211"}[platform.machine()]
+
+
+def signal_all(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def stop(pids):
+    signal_all(pids, signal.SIGSTOP)
+
+
+def go_on(pids):
+    signal_all(pids, signal.SIGCONT)
+
+
+def waits_in(pid, call):
+    """Whether the process sleeps in that system call."""
+    with open(f"/proc/{pid}/syscall", encoding="ascii") as f:
+        return f.read().split(" ")[0] == call
 
 
 class Clients:
@@ -68,18 +92,7 @@ class Stopped(librapi.TestCase):
         self.s.put("/v1/kv/a", b"1")
         stored.keep(self.s, "/v1/kv/a")     # lighttpd has what that takes
         self.before = vitals.settled_descriptors(self.s)
-        self.addCleanup(self.go_on, self.s.workers())
-
-    def stop(self, pids):
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-
-    def go_on(self, pids):
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                pass
+        self.addCleanup(go_on, self.s.workers())
 
     def verify(self, clients):
         """
@@ -105,12 +118,12 @@ class Stopped(librapi.TestCase):
         workers = self.s.workers()[:count]
         clients = Clients(self.s, 8)
         time.sleep(0.3)
-        self.stop(workers)
+        stop(workers)
         time.sleep(0.5)
         at_stop = sum(clients.statuses.values())
         time.sleep(wait_s)
         served = sum(clients.statuses.values()) - at_stop
-        self.go_on(workers)
+        go_on(workers)
         time.sleep(0.3)
         clients.stop()
         self.assertLess(clients.longest, GIVEN_UP_S + SLACK_S)
@@ -143,8 +156,8 @@ class Stopped(librapi.TestCase):
     def test_a_stopped_watcher_and_transfer_stop_nobody_else(self):
         pids = self.s.children("watcher") + self.s.children("transfer") \
             + self.s.children("housekeeper")
-        self.addCleanup(self.go_on, pids)
-        self.stop(pids)
+        self.addCleanup(go_on, pids)
+        stop(pids)
         waiting = [self.s.connect() for _ in range(3)]
         for connection, target in zip(waiting, (
                 "/v1/watch?since=0&wait=1", "/v1/export", "/v1/export")):
@@ -153,7 +166,7 @@ class Stopped(librapi.TestCase):
         for n in range(100):
             self.assertEqual(self.s.put(f"/v1/kv/{n}", b"x").status, 201)
             self.assertEqual(self.s.get(f"/v1/kv/{n}").body, b"x")
-        self.go_on(pids)
+        go_on(pids)
         for connection in waiting:
             answer = connection.receive()
             self.assertEqual(answer.status, 200)
@@ -162,18 +175,63 @@ class Stopped(librapi.TestCase):
 
     def test_a_stopped_supervisor_keeps_nobody_waiting(self):
         supervisor = self.s.supervisor()
-        self.addCleanup(self.go_on, [supervisor])
-        self.stop([supervisor])
+        self.addCleanup(go_on, [supervisor])
+        stop([supervisor])
         for n in range(100):
             self.assertEqual(self.s.put(f"/v1/kv/{n}", b"x").status, 201)
         dead = self.s.workers()[0]
         librapi.kill([dead])
         for n in range(100):
             self.assertEqual(self.s.put(f"/v1/kv/{n}", b"y").status, 204)
-        self.go_on([supervisor])
+        go_on([supervisor])
         librapi.wait_until(lambda: dead not in self.s.workers()
                            and len(self.s.workers()) == 3,
                            "the dead worker is replaced", 10)
+
+
+class Halfway(librapi.TestCase):
+    """A worker is stopped in the middle of an answer."""
+
+    def begin(self, connection, raw):
+        """Have the worker wait for lighttpd to take more of the answer."""
+        stop([self.worker])
+        connection.send(raw)
+
+        def it_waits():
+            go_on([self.lighttpd])      # until it has passed the request on
+            time.sleep(0.1)
+            stop([self.lighttpd])
+            go_on([self.worker])
+            time.sleep(0.1)
+            if waits_in(self.worker, SENDMSG):
+                return True
+            stop([self.worker])
+            return False
+        librapi.wait_until(it_waits, "the worker has begun to answer")
+        stop([self.worker])
+        go_on([self.lighttpd])
+
+    def test_a_value_leaves_as_it_comes(self):
+        """But for a range: lighttpd has to have all to cut that out."""
+        service = self.service(workers=1)
+        value = os.urandom(4 << 20)
+        service.put("/v1/kv/large", value)
+        self.worker, = service.workers()
+        self.lighttpd = service.lighttpd.pid
+        self.addCleanup(go_on, [self.worker, self.lighttpd])
+        connection = service.connect()
+        for fields, status, expected in (
+                (b"", 200, value), (b"Range: bytes=5-\r\n", 206, value[5:])):
+            self.begin(connection, b"GET /v1/kv/large HTTP/1.1\r\nHost: x\r\n"
+                       + fields + b"\r\n")
+            if status == 200:
+                connection.fill()
+            go_on([self.worker])
+            answer = connection.receive()
+            self.assertEqual(answer.status, status)
+            self.assertEqual(answer["Accept-Ranges"], "bytes")
+            self.assertEqual(answer.body, expected)
+        connection.close()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fcgirecord.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,6 +41,8 @@ static bool send_all(int fd, struct iovec *piece, size_t count)
 						.msg_iovlen = count };
 		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
 
+		if (sent < 0 && errno == EINTR)
+			continue;
 		if (sent < 0)
 			return false;
 		for (; count > 0 && (size_t)sent >= piece->iov_len; count--)

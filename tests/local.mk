@@ -150,6 +150,7 @@ unit_tests = \
 	%D%/torture/test_nasty \
 	%D%/torture/test_struck \
 	%D%/test_child \
+	%D%/test_fcgirecord \
 	%D%/test_handout \
 	%D%/test_harness \
 	%D%/test_listener \

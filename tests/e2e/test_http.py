@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Conditions, times to live, types, methods and ranges, through lighttpd."""
 
+import os
 import re
 import time
 from email.utils import parsedate_to_datetime
@@ -210,6 +211,16 @@ class Representation(librapi.SharedService):
                      "last-modified", "cache-control"):
             self.assertEqual(head[name], got[name], name)
         self.assertEqual(self.s.request("HEAD", "/v1/kv/no").status, 404)
+
+    def test_a_range_is_cut_out_of_a_large_value(self):
+        """Of what lighttpd has in a file."""
+        value = os.urandom(3 << 20)
+        self.s.put("/v1/kv/range", value)
+        for first, last in ((0, 0), (5, 104), (len(value) // 2, 1700000),
+                            (len(value) - 100, len(value) - 1)):
+            got = self.s.get("/v1/kv/range", range=f"bytes={first}-{last}")
+            self.assertEqual(got.status, 206)
+            self.assertEqual(got.body, value[first:last + 1])
 
     def test_a_range_is_cut_out(self):
         tag = self.s.put("/v1/kv/range", b"0123456789")["ETag"]

@@ -339,6 +339,7 @@ python_helpers = \
 	%D%/e2e/metrics.py \
 	%D%/e2e/stored.py \
 	%D%/e2e/stream.py \
+	%D%/e2e/syscalls.py \
 	%D%/e2e/tap.py \
 	%D%/e2e/vitals.py \
 	%D%/fuzz/run.py \

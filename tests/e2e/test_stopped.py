@@ -8,20 +8,19 @@ answer is answered 504 in time; and afterwards everything is right.
 
 import collections
 import os
-import platform
 import signal
 import threading
 import time
 
 import librapi
 import stored
+import syscalls
 import vitals
 
 # Four times both is when lighttpd gives a request up: common.conf.
 SETTINGS = {"request_timeout_ms": 250, "lock_timeout_ms": 250}
 GIVEN_UP_S = 2
 SLACK_S = 6             # lighttpd looks once a second; a machine may be busy
-SENDMSG = {"x86_64": "46", "aarch64": "211"}[platform.machine()]
 
 
 def signal_all(pids, number):
@@ -38,12 +37,6 @@ def stop(pids):
 
 def go_on(pids):
     signal_all(pids, signal.SIGCONT)
-
-
-def waits_in(pid, call):
-    """Whether the process sleeps in that system call."""
-    with open(f"/proc/{pid}/syscall", encoding="ascii") as f:
-        return f.read().split(" ")[0] == call
 
 
 class Clients:
@@ -210,7 +203,7 @@ class Halfway(librapi.TestCase):
             stop([self.lighttpd])
             go_on([self.worker])
             time.sleep(0.1)
-            if waits_in(self.worker, SENDMSG):
+            if syscalls.waits_in(self.worker) == "sendmsg":
                 return True
             stop([self.worker])
             return False

@@ -8,27 +8,21 @@ who sleep.  Where the disk is slow (disk.py), whoever waits for it says so.
 """
 
 import os
-import platform
 import signal
 import time
 
 import disk
 import librapi
+import syscalls
 
-HOLDING = {"x86_64": {"18": "journal", "75": "sync"},
-           "aarch64": {"68": "journal", "83": "sync"}}
+HOLDING = {"pwrite64": "journal", "fdatasync": "sync"}
 SLOW = {"pwrite": "journal", "sync": "sync"}    # disk.py's calls
 LOOK_SECONDS = 0.1      # how long to look for somebody who holds a lock
 
 
 def lock_of(pid):
     """The lock that a worker has, if it has one."""
-    try:
-        with open(f"/proc/{pid}/syscall", encoding="ascii") as f:
-            call = f.read().split(" ")[0]
-    except OSError:
-        return None
-    return HOLDING.get(platform.machine(), {}).get(call)
+    return HOLDING.get(syscalls.waits_in(pid))
 
 
 class Faults:

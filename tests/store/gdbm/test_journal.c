@@ -364,6 +364,46 @@ static void a_later_frame_proves_what_was_on_disk(void)
 	end(&s);
 }
 
+/* Also across the end of what was read at a time. */
+static void a_proof_is_found_wherever_it_is(void)
+{
+	const uint64_t first = JOURNAL_HEAD_SIZE + JOURNAL_ALIGN;
+	struct segment_case s = { 0 };
+	struct journal_reader reader;
+
+	begin(&s);
+	write_frame(&s);
+	s.meta.durable = 100;
+	CU_ASSERT_EQUAL(journal_reader_init(&reader, s.fd, "s", &s.head),
+			ERR_OK);
+	reader.window_size = 1000;
+	for (uint64_t position = first; position + s.frame.size <= CAPACITY;
+	     position += JOURNAL_ALIGN) {
+		bool found = false;
+		uint64_t at = 0;
+
+		s.meta.position = position;
+		journal_build_end(&s.frame, &s.head, &s.meta);
+		CU_ASSERT_EQUAL(ftruncate(s.fd, JOURNAL_HEAD_SIZE), 0);
+		CU_ASSERT_EQUAL(file_write_at(s.fd, "segment", s.frame.data,
+					      s.frame.size, (int64_t)position),
+				ERR_OK);
+		CU_ASSERT_EQUAL(ftruncate(s.fd, CAPACITY), 0);
+		buf_clear(&reader.window);
+		CU_ASSERT_EQUAL(journal_find_proof(&reader, JOURNAL_HEAD_SIZE,
+						   100, &found, &at),
+				ERR_OK);
+		CU_ASSERT(found);
+		CU_ASSERT_EQUAL(at, position);
+		CU_ASSERT_EQUAL(
+			journal_find_proof(&reader, position, 100, &found, &at),
+			ERR_OK);
+		CU_ASSERT(!found);
+	}
+	journal_reader_release(&reader);
+	end(&s);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(names_are_read_back_and_others_are_not),
 	HARNESS_TEST(a_segment_has_its_room_and_its_head),
@@ -376,6 +416,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_record_is_read_with_and_without_its_value),
 	HARNESS_TEST(a_damaged_record_is_never_returned),
 	HARNESS_TEST(a_later_frame_proves_what_was_on_disk),
+	HARNESS_TEST(a_proof_is_found_wherever_it_is),
 };
 
 int main(void)

@@ -174,6 +174,17 @@ static void answer(struct watcher *w, struct seat *seat)
 				response_body(&w->response));
 }
 
+/* Its answer is sent when this request has long given way to others. */
+static void park(struct watcher *w, struct seat *seat, struct watch *watch)
+{
+	if (!response_move(&w->response, &watch->head)) {
+		audience_park(&w->audience, seat, watch);
+		return;
+	}
+	watch_free(watch);
+	audience_drop(&w->audience, seat);
+}
+
 static void serve(struct watcher *w, struct seat *seat)
 {
 	int64_t begun_us = clock_monotonic_us();
@@ -188,13 +199,10 @@ static void serve(struct watcher *w, struct seat *seat)
 	watch = ask_api(w, err);
 	count_answer(w, begun_us);
 	log_answer(w);
-	if (watch) {
-		watch->head = w->response;
-		w->response = (struct response){ 0 };
-		audience_park(&w->audience, seat, watch);
-	} else {
+	if (watch)
+		park(w, seat, watch);
+	else
 		answer(w, seat);
-	}
 	log_request_end();
 }
 

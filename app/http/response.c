@@ -9,6 +9,7 @@
 
 #define KEEP_BYTES (64 << 10)
 #define VALUE_SIZE 512
+#define ID_FIELD   "X-Request-Id"
 
 static const struct phrase {
 	int status;
@@ -100,6 +101,16 @@ void response_release(struct response *response)
 	*response = (struct response){ 0 };
 }
 
+enum err response_move(struct response *from, struct response *to)
+{
+	if (from->id.size)
+		response_field(from, ID_FIELD, from->id);
+	from->id = (struct view){ 0 };
+	*to = *from;
+	*from = (struct response){ 0 };
+	return to->fields.err;
+}
+
 void response_clear(struct response *response)
 {
 	end_stream(response);
@@ -166,7 +177,7 @@ void response_head(const struct response *response, struct buf *out)
 	buf_add(out, "\r\n", 2);
 	buf_add_view(out, buf_view(&response->fields));
 	if (response->id.size) {
-		buf_add_string(out, "X-Request-Id: ");
+		buf_add_string(out, ID_FIELD ": ");
 		buf_add_view(out, response->id);
 		buf_add(out, "\r\n", 2);
 	}

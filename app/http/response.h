@@ -13,7 +13,7 @@
 struct response {
 	int status;
 	struct buf fields; /* "Name: value\r\n" lines */
-	struct view id;    /* of the request, for X-Request-Id; may be empty */
+	struct view id;    /* for X-Request-Id, the request's; may be empty */
 	struct buf text;   /* a body made here; sent when body.data is NULL */
 	struct view body;  /* a body held elsewhere, in `hold` for a value */
 	struct buf hold;   /* bytes of a value read from the store */
@@ -61,6 +61,13 @@ void response_field(struct response *response, const char *name,
 void response_fieldf(struct response *response, const char *name,
 		     const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Hand a response on to who sends it after its request has gone; `from` is
+ * empty then.  What it has by a view, the id, becomes its own.  One with a body
+ * held elsewhere can't be.  ERR_NO_MEMORY, and *to is not to be sent.
+ */
+enum err response_move(struct response *from, struct response *to);
 
 /* Forget status, fields and bodies, to answer something else instead. */
 void response_clear(struct response *response);

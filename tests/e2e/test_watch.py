@@ -82,6 +82,30 @@ class Watch(librapi.SharedService):
         self.assertEqual(answer.json["events"][0]["key"], "poll/a")
         timer.join()
 
+    def test_a_long_poll_bears_the_id_of_its_own_request(self):
+        """However many others, and of whatever size, came meanwhile."""
+        ids = [None, "one", "2" * 100, None]
+        waiting = []
+        for i, name in enumerate(ids):
+            waiting.append(self.s.connect())
+            field = f"X-Request-Id: {name}\r\n" if name else ""
+            waiting[-1].send(
+                f"GET /v1/watch?prefix=ids/{i}&wait=30 HTTP/1.1\r\n"
+                f"Host: localhost\r\n{field}\r\n".encode())
+        time.sleep(0.2)
+        for size in (1, 100, 1000):
+            self.s.get("/v1/watch?since=0", x_request_id="other",
+                       authorization="Bearer " + "secret" * size)
+        for i in range(len(ids)):
+            self.s.put(f"/v1/kv/ids/{i}", b"")
+        told = [connection.receive()["X-Request-Id"]
+                for connection in waiting]
+        for connection in waiting:
+            connection.close()
+        self.assertEqual(len(set(told)), len(ids))
+        for name, seen in zip(ids, told):
+            self.assertRegex(seen, f"^{name or '[0-9a-f-]{36}'}$")
+
     def test_a_quiet_stream_is_told_how_far_the_store_is(self):
         stream = self.stream("/v1/watch?prefix=quiet/")
         put = self.s.put("/v1/kv/loud", b"1")

@@ -53,6 +53,28 @@ static void the_id_of_the_request_is_in_the_head_only(void)
 	release();
 }
 
+static void what_is_handed_on_outlives_its_request(void)
+{
+	char id[] = "abc-1";
+	struct response next;
+
+	response.status = 200;
+	response.id = view_of(id);
+	buf_add_string(&response.text, "x");
+	CU_ASSERT_EQUAL(response_move(&response, &next), ERR_OK);
+	CU_ASSERT_EQUAL(response.status, 0);
+	CU_ASSERT_PTR_NULL(response.fields.data);
+	memset(id, '#', sizeof(id) - 1);
+	response = next;
+	CU_ASSERT_STRING_EQUAL(head_text(), "Status: 200 OK\r\n"
+					    "X-Request-Id: abc-1\r\n"
+					    "Content-Length: 1\r\n\r\n");
+	release();
+	CU_ASSERT_EQUAL(response_move(&response, &next), ERR_OK);
+	CU_ASSERT_EQUAL(next.fields.size, 0);
+	response_release(&next);
+}
+
 static void what_is_begun_anew_may_not_be_given_again(void)
 {
 	response.shown_at = 7;
@@ -226,6 +248,7 @@ static void its_maker_is_told_once_that_it_is_over(void)
 static const struct harness_test tests[] = {
 	HARNESS_TEST(the_head_is_what_cgi_wants),
 	HARNESS_TEST(the_id_of_the_request_is_in_the_head_only),
+	HARNESS_TEST(what_is_handed_on_outlives_its_request),
 	HARNESS_TEST(what_is_begun_anew_may_not_be_given_again),
 	HARNESS_TEST(a_body_held_elsewhere_is_sent_without_a_copy),
 	HARNESS_TEST(head_tells_the_length_and_sends_nothing),

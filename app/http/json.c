@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Reading with json-c, which is given only what json_check() has passed.
+ * Reading with json-c, which is given only what the grammar has passed.
  *
  * json-c 0.16 does not look whether its copy of a member's name was made, so
  * a process without memory for even that dies here.  No write that was
@@ -10,6 +10,8 @@
 
 #include <json-c/json.h>
 #include <limits.h>
+
+#include "http/json_grammar.h"
 
 /*
  * Parse text that is known to be JSON, so that json-c can only fail for want
@@ -33,7 +35,7 @@ enum err json_parse(struct view text, struct json_object **root,
 		    struct json_error *error)
 {
 	struct json_tokener *tokener;
-	enum err err = json_check(text, error);
+	enum err err = json_grammar(text, JSON_VALUES_MAX, NULL, error);
 
 	*root = NULL;
 	if (err)

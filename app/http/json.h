@@ -13,7 +13,8 @@
 
 #include "base/buf.h"
 
-#define JSON_DEPTH_MAX 32 /* of objects and arrays within one another */
+#define JSON_DEPTH_MAX  32   /* of objects and arrays within one another */
+#define JSON_VALUES_MAX 4096 /* and names, that json_parse() takes */
 
 struct json_error {
 	size_t position;    /* byte where the text stops being JSON, from 0 */
@@ -33,7 +34,11 @@ enum err json_check(struct view text, struct json_error *error);
  */
 struct json_object;
 
-/* As json_check(), and ERR_NO_MEMORY.  A `null` gives *root NULL. */
+/*
+ * As json_check(), and ERR_NO_MEMORY.  ERR_INVALID too when there are more than
+ * JSON_VALUES_MAX values and names: json-c takes some 700 bytes for an object
+ * of two.  A `null` gives *root NULL.
+ */
 enum err json_parse(struct view text, struct json_object **root,
 		    struct json_error *error);
 void json_free(struct json_object *root);

@@ -19,6 +19,7 @@ struct cursor {
 	const char *p;
 	const char *end;
 	int depth;
+	size_t values;          /* that may still come */
 	struct json_tree *tree; /* or NULL */
 	struct json_error *error;
 };
@@ -38,6 +39,8 @@ static enum err node_add(struct cursor *c, size_t *at)
 	struct json_tree *tree = c->tree;
 
 	*at = 0;
+	if (c->values-- == 0)
+		return fail(c, "too many values");
 	if (!tree)
 		return ERR_OK;
 	if (tree->count == tree->capacity) {
@@ -312,10 +315,11 @@ static enum err read_list(struct cursor *c, const struct list *list)
 
 	if (++c->depth > JSON_DEPTH_MAX)
 		return fail(c, "nested too deep");
-	c->p++;
 	err = node_add(c, &at);
-	if (!err)
-		err = read_elements(c, list);
+	if (err)
+		return err;
+	c->p++;
+	err = read_elements(c, list);
 	if (err)
 		return err;
 	c->p++;
@@ -347,7 +351,7 @@ static enum err read_value(struct cursor *c)
 	}
 }
 
-enum err json_grammar(struct view text, struct json_tree *tree,
+enum err json_grammar(struct view text, size_t values, struct json_tree *tree,
 		      struct json_error *error)
 {
 	const char *begin = text.data ? text.data : "";
@@ -355,6 +359,7 @@ enum err json_grammar(struct view text, struct json_tree *tree,
 		.begin = begin,
 		.p = begin,
 		.end = begin + text.size,
+		.values = values,
 		.tree = tree,
 		.error = error,
 	};
@@ -377,5 +382,5 @@ enum err json_grammar(struct view text, struct json_tree *tree,
 
 enum err json_check(struct view text, struct json_error *error)
 {
-	return json_grammar(text, NULL, error);
+	return json_grammar(text, SIZE_MAX, NULL, error);
 }

@@ -24,7 +24,7 @@ enum err json_tree_read(struct json_tree *tree, struct view text,
 		return ERR_OK;
 	if (text.size > UINT32_MAX)
 		return ERR_NO_MEMORY;
-	err = json_grammar(text, tree, error);
+	err = json_grammar(text, SIZE_MAX, tree, error);
 	if (err)
 		tree->count = 0;
 	return err;

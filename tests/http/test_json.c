@@ -110,6 +110,32 @@ static void a_hundred_thousand_brackets_do_no_harm(void)
 	buf_release(&text);
 }
 
+/* An empty object of two bytes is 700 of json-c's. */
+static void values_are_bounded(void)
+{
+	struct json_object *root;
+	struct json_error error;
+
+	for (size_t count = JSON_VALUES_MAX - 1; count <= JSON_VALUES_MAX;
+	     count++) {
+		struct buf text = BUF_EMPTY;
+		bool many = count == JSON_VALUES_MAX;
+
+		for (size_t i = 0; i < count; i++)
+			buf_add_string(&text, i ? ",{}" : "[{}");
+		buf_add_char(&text, ']');
+		CU_ASSERT_EQUAL(json_check(buf_view(&text), &error), ERR_OK);
+		CU_ASSERT_EQUAL(json_parse(buf_view(&text), &root, &error),
+				many ? ERR_INVALID : ERR_OK);
+		if (many) {
+			CU_ASSERT_EQUAL(error.position, text.size - 3);
+			CU_ASSERT_STRING_EQUAL(error.reason, "too many values");
+		}
+		json_free(root);
+		buf_release(&text);
+	}
+}
+
 static void of_a_name_that_repeats_the_last_counts(void)
 {
 	struct json_object *root, *member;
@@ -131,6 +157,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_value_of_any_kind_can_be_the_whole_text),
 	HARNESS_TEST(depth_is_bounded),
 	HARNESS_TEST(a_hundred_thousand_brackets_do_no_harm),
+	HARNESS_TEST(values_are_bounded),
 	HARNESS_TEST(of_a_name_that_repeats_the_last_counts),
 };
 

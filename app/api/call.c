@@ -216,6 +216,7 @@ enum err call_body_plain(struct call *call)
 
 	if (!coding.size || view_equal_nocase(coding, "identity"))
 		return ERR_OK;
+	call->coded = true;
 	return fault_at(call, ERR_MEDIA_TYPE, "header",
 			VIEW_LITERAL("Content-Encoding"),
 			"only identity is served; send the bytes as they are");

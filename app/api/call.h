@@ -40,6 +40,7 @@ struct call {
 
 	uint64_t current;   /* revision that ERR_CONDITION met; 0: absent */
 	uint64_t oldest;    /* least `since`, for ERR_GONE */
+	bool coded;         /* the body has a coding that is not served */
 	bool value;         /* answered with what caches may store */
 	uint64_t shown_at;  /* and read at this revision; 0: it may expire */
 	const char *policy; /* of scripts and such; NULL: nothing is allowed */

@@ -180,7 +180,7 @@ static void add_error_fields(struct call *call, enum err err, int status)
 		response_field(
 			response, "Allow",
 			view_of(route_allow(call->match.methods, allow)));
-	if (err == ERR_MEDIA_TYPE)
+	if (err == ERR_MEDIA_TYPE && call->coded)
 		response_field(response, "Accept-Encoding",
 			       VIEW_LITERAL("identity"));
 	if (err == ERR_MEDIA_TYPE && call->request->method == METHOD_PATCH)

@@ -32,7 +32,9 @@ static void begin(struct txn_op *op)
 	if (op != txn->decider)
 		return;
 	buf_clear(&txn->found);
+	arena_release(&txn->kept);
 	txn->found_bytes = 0;
+	txn->kept_bytes = 0;
 }
 
 /* Everything of a result but the revision, which ends it. */
@@ -101,13 +103,29 @@ static enum err decide_add(void *arg, struct store_op *op,
 		return ERR_OK;
 	if (add->keep)
 		op->expires_ms = record->expires_ms;
-	return arena_copy(&add->txn->arena, record->type, &op->type);
+	return arena_copy(&add->txn->kept, record->type, &op->type);
+}
+
+/*
+ * The value is written again.  How large it is the request doesn't tell, which
+ * may name it many times: a value has its room, and all of them together that
+ * of a transaction.
+ */
+static enum err count_kept(struct txn *txn, uint64_t size)
+{
+	uint64_t max = txn->call->api->conf->txn_max_bytes;
+
+	txn->kept_bytes += size;
+	if (txn->kept_bytes <= max || txn->kept_bytes == size)
+		return ERR_OK;
+	return txn_too_large(txn, max, "bytes of values to be touched");
 }
 
 static enum err decide_touch(void *arg, struct store_op *op,
 			     const struct record *record)
 {
 	struct txn_op *touch = arg;
+	struct txn *txn = touch->txn;
 	enum err err;
 
 	begin(touch);
@@ -116,10 +134,12 @@ static enum err decide_touch(void *arg, struct store_op *op,
 		op->verb = STORE_GET;
 		return ERR_OK;
 	}
-	err = arena_copy(&touch->txn->arena, record->type, &op->type);
-	if (err)
-		return err;
-	return arena_copy(&touch->txn->arena, record->value, &op->value);
+	err = count_kept(txn, record->value.size);
+	if (!err)
+		err = arena_copy(&txn->kept, record->type, &op->type);
+	if (!err)
+		err = arena_copy(&txn->kept, record->value, &op->value);
+	return err;
 }
 
 static void set_deciders(struct txn *txn)
@@ -261,6 +281,7 @@ enum err txn_post(struct call *call)
 
 	json_tree_release(&txn.tree);
 	arena_release(&txn.arena);
+	arena_release(&txn.kept);
 	buf_release(&txn.found);
 	return err;
 }

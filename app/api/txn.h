@@ -52,8 +52,10 @@ struct txn {
 	struct txn_op *ops;     /* as many as batch.ops */
 	struct txn_op *decider; /* the first that is asked by the store */
 	struct buf found;
+	struct arena kept;    /* what an add or a touch leaves as it is */
 	uint64_t read_bytes;  /* of keys and values given */
 	uint64_t found_bytes; /* of values found */
+	uint64_t kept_bytes;  /* of values in `kept` */
 	unsigned fault_count;
 };
 

@@ -337,6 +337,17 @@ static enum err reserve(struct txn *txn)
 	return ERR_OK;
 }
 
+/* Of two, one would be passed over without a word. */
+static enum err find_list(struct txn *txn, const char *pointer, size_t at,
+			  size_t *list)
+{
+	if (*list)
+		return fault_at(txn->call, ERR_INVALID, "pointer",
+				view_of(pointer), "given more than once");
+	*list = at;
+	return ERR_OK;
+}
+
 /* The arrays "if" and "do"; 0 for one that is absent. */
 static enum err find_lists(struct txn *txn, size_t *ifs, size_t *dos)
 {
@@ -354,9 +365,9 @@ static enum err find_lists(struct txn *txn, size_t *ifs, size_t *dos)
 		if (err)
 			return err;
 		if (view_equal_string(name, "if"))
-			*ifs = i + 1;
+			err = find_list(txn, "#/if", i + 1, ifs);
 		else if (view_equal_string(name, "do"))
-			*dos = i + 1;
+			err = find_list(txn, "#/do", i + 1, dos);
 		else
 			result = fault(call, ERR_INVALID,
 				       "member '%.*s' is unknown; a "
@@ -365,6 +376,8 @@ static enum err find_lists(struct txn *txn, size_t *ifs, size_t *dos)
 						     ? name.size
 						     : NAME_MAX_SIZE),
 				       (const char *)name.data);
+		if (err)
+			result = err;
 	}
 	if (!result && !*dos)
 		result = fault_at(call, ERR_INVALID, "pointer",

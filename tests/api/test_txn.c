@@ -319,6 +319,10 @@ static void what_is_malformed_is_named_by_its_pointer(void)
 		{ __LINE__,
 		  "{\"if\":[{\"key\":\"a\",\"rev\":\"1\"}],\"do\":[]}",
 		  "#/if/0/rev" },
+		{ __LINE__,
+		  "{\"if\":[{\"key\":\"a\",\"rev\":9}],\"if\":[],\"do\":[]}",
+		  "#/if" },
+		{ __LINE__, "{\"do\":[{\"delete\":\"a\"}],\"do\":[]}", "#/do" },
 	};
 
 	client_open(&client);
@@ -400,6 +404,16 @@ static void what_is_past_a_limit_is_413(void)
 	add_ops(&body, 5, "{\"get\":\"a\"}");
 	CU_ASSERT_EQUAL(txn(buf_string(&body)), 413);
 	CU_ASSERT_TRUE(has("\"limit\":4000"));
+
+	add_ops(&body, 4, "{\"touch\":\"a\",\"ttl\":60}");
+	CU_ASSERT_EQUAL(txn(buf_string(&body)), 200);
+	add_ops(&body, 5, "{\"touch\":\"a\",\"ttl\":60}");
+	CU_ASSERT_EQUAL(txn(buf_string(&body)), 413);
+	CU_ASSERT_STRING_EQUAL(client_code(&client), "batch-too-large");
+	CU_ASSERT_TRUE(has("\"limit\":4000"));
+	client.conf.txn_max_bytes = 500;
+	add_ops(&body, 1, "{\"touch\":\"a\",\"ttl\":60}");
+	CU_ASSERT_EQUAL(txn(buf_string(&body)), 200);
 	buf_release(&body);
 	client_close(&client);
 }
@@ -442,6 +456,11 @@ static void the_body_is_json_and_has_the_conditions(void)
 			     client_send(&client, "POST", "/v1/txn",
 					 "{\"do\":[]}", cases[i].variable,
 					 NULL) == cases[i].status);
+	/* RFC 9110 12.5.3: of another coding, 415 does not speak. */
+	CU_ASSERT_EQUAL(client_send(&client, "POST", "/v1/txn", "{\"do\":[]}",
+				    "CONTENT_TYPE=text/plain", NULL),
+			415);
+	CU_ASSERT_PTR_NULL(client_field(&client, "Accept-Encoding"));
 	CU_ASSERT_EQUAL(client_send(&client, "POST", "/v1/txn?x=1", "{}", NULL),
 			400);
 	CU_ASSERT_EQUAL(client_send(&client, "GET", "/v1/txn", "", NULL), 405);

@@ -256,7 +256,7 @@ static void add_fields(struct call *call, const struct watch *watch)
 			       VIEW_LITERAL("no"));
 }
 
-/* All that there is now, at once. */
+/* All that there is now, at once; when that is much, whole revisions of it. */
 static enum err answer_now(struct call *call, struct watch *watch)
 {
 	struct buf *out = &call->response->text;
@@ -272,7 +272,8 @@ static enum err answer_now(struct call *call, struct watch *watch)
 				&call->oldest);
 		if (!err)
 			err = watch_feed(watch, &news, out);
-		more = !err && !news.all && out->size < NOW_BYTES &&
+		more = !err && !news.all &&
+		       (out->size < NOW_BYTES || watch->untold) &&
 		       !watch_is_due(watch, UINT64_MAX, false);
 	}
 	if (!watch->stream)
@@ -303,8 +304,10 @@ enum err watch_get(struct call *call)
 	if (err)
 		goto out;
 	add_fields(call, watch);
-	if (call->request->method == METHOD_HEAD)
+	if (call->request->method == METHOD_HEAD) {
+		call->response->unbounded = true;
 		goto out;
+	}
 	if (call->api->parking)
 		err = park(call, &watch);
 	else

@@ -18,7 +18,7 @@ struct response {
 	struct view body;  /* a body held elsewhere, in `hold` for a value */
 	struct buf hold;   /* bytes of a value read from the store */
 	bool no_body;      /* HEAD: fields as for GET, nothing sent */
-	bool unbounded;    /* the body goes on, nobody knows how long */
+	bool unbounded;    /* nobody knows how long the body will be */
 
 	/*
 	 * Instead of these three, a body that is made while it is sent: its

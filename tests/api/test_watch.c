@@ -34,15 +34,17 @@ static void commit(struct client *c, struct store_op *ops, size_t count)
 	CU_ASSERT_EQUAL_FATAL(store_sync(c->api.store, ticket), ERR_OK);
 }
 
-static void put_many(struct client *c, size_t count)
+static void put_many(struct client *c, size_t count, size_t size)
 {
+	static const char value[1000];
 	static struct store_op ops[LARGE];
 	static char keys[LARGE][16];
 
 	for (size_t i = 0; i < count; i++) {
 		snprintf(keys[i], sizeof(keys[i]), "many/%04zu", i);
 		ops[i] = (struct store_op){ .verb = STORE_PUT,
-					    .key = view_of(keys[i]) };
+					    .key = view_of(keys[i]),
+					    .value = { value, size } };
 	}
 	commit(c, ops, count);
 }
@@ -210,7 +212,33 @@ static void head_is_answered_without_waiting(void)
 		200);
 	CU_ASSERT_STRING_EQUAL(client_field(&c, "Content-Type"),
 			       "text/event-stream");
+	CU_ASSERT_PTR_NULL(client_field(&c, "Content-Length"));
 	CU_ASSERT_PTR_NULL(parking.parked);
+	CU_ASSERT_EQUAL(
+		client_send(&c, "HEAD", "/v1/watch?since=0&wait=0", NULL, NULL),
+		200);
+	CU_ASSERT_PTR_NULL(client_field(&c, "Content-Length"));
+	client_close(&c);
+}
+
+/* Else whoever comes back with the last id is shown the same for ever. */
+static void an_answer_at_once_ends_with_a_revision(void)
+{
+	struct client c;
+
+	client_open(&c);
+	put_many(&c, 200, 1000);
+	put(&c, "/v1/kv/last");
+	CU_ASSERT_EQUAL(client_send(&c, "GET", "/v1/watch?since=0&values=1",
+				    NULL, accept_stream, NULL),
+			200);
+	CU_ASSERT(client_body(&c).size > 1 << 20);
+	CU_ASSERT(client_body_has(&c, "id: 1\nevent: put\n"
+				      "data: {\"key\":\"many/0199\""));
+	CU_ASSERT_EQUAL(client_send(&c, "GET", "/v1/watch?since=1&values=1",
+				    NULL, accept_stream, NULL),
+			200);
+	CU_ASSERT(client_body_has(&c, "{\"key\":\"last\""));
 	client_close(&c);
 }
 
@@ -227,8 +255,8 @@ static struct watch *park(struct client *c, const char *target,
 	c->api.parking = NULL;
 	if (!parking.parked)
 		return NULL;
-	parking.parked->head = c->response;
-	c->response = (struct response){ 0 };
+	CU_ASSERT_EQUAL(response_move(&c->response, &parking.parked->head),
+			ERR_OK);
 	return parking.parked;
 }
 
@@ -334,7 +362,7 @@ static void a_large_revision_is_whole_for_both_kinds(void)
 	client_open(&c);
 	stream = park(&c, "/v1/watch", accept_stream);
 	poll = park(&c, "/v1/watch", NULL);
-	put_many(&c, LARGE);
+	put_many(&c, LARGE, 0);
 	CU_ASSERT_FATAL(stream && poll);
 	CU_ASSERT(feed(&c, stream, &out) > 2);
 	CU_ASSERT_EQUAL(occurrences(&out, "event: put\n"), LARGE);
@@ -363,7 +391,7 @@ static void within_a_large_revision_there_is_no_id_and_no_answer(void)
 	client_open(&c);
 	watches[0] = park(&c, "/v1/watch", accept_stream);
 	watches[1] = park(&c, "/v1/watch", NULL);
-	put_many(&c, LARGE);
+	put_many(&c, LARGE, 0);
 	CU_ASSERT_EQUAL_FATAL(news_init(&news), ERR_OK);
 	news_read(&news, c.api.store, (struct place){ 0, 0 }, false, &oldest);
 	for (int i = 0; i < 2; i++) {
@@ -474,6 +502,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_malformed_is_told),
 	HARNESS_TEST(changes_that_are_no_longer_kept_are_gone),
 	HARNESS_TEST(head_is_answered_without_waiting),
+	HARNESS_TEST(an_answer_at_once_ends_with_a_revision),
 	HARNESS_TEST(without_room_there_is_503_and_when_to_try_again),
 	HARNESS_TEST(a_revision_is_told_with_its_last_event),
 	HARNESS_TEST(a_large_revision_is_whole_for_both_kinds),

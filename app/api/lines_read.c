@@ -243,10 +243,24 @@ static enum err read_expiry(struct lines_reader *reader)
 	if (err || !parse_time(text, &reader->expires_ms))
 		return invalid(reader, "'expires' is neither null nor a time "
 				       "like \"2026-11-24T06:07:47.123Z\"");
+	/* A record's 0 is never. */
+	if (reader->expires_ms == 0)
+		reader->expires_ms = 1;
 	return ERR_OK;
 }
 
-static enum err check_sizes(struct lines_reader *reader)
+/* No header field can hold one (RFC 9110 5.5), a tab apart. */
+static bool has_controls(struct view type)
+{
+	const unsigned char *p = type.data;
+
+	for (size_t i = 0; i < type.size; i++)
+		if ((p[i] < 0x20 && p[i] != '\t') || p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static enum err check_record(struct lines_reader *reader)
 {
 	if (reader->key.size == 0)
 		return invalid(reader, "the key is missing or empty");
@@ -254,6 +268,8 @@ static enum err check_sizes(struct lines_reader *reader)
 		return invalid(reader, "the key is longer than 1024 bytes");
 	if (reader->type.size > RECORD_TYPE_MAX)
 		return invalid(reader, "the type is longer than 255 bytes");
+	if (has_controls(reader->type))
+		return invalid(reader, "the type has control characters");
 	if (reader->value.size > reader->value_max)
 		return invalid(reader, "the value is larger than the setting "
 				       "value-max-bytes allows");
@@ -310,7 +326,7 @@ static enum err read_record(struct lines_reader *reader)
 	reader->type.data = data ? data + reader->key.size : NULL;
 	reader->value.data =
 		data ? data + reader->key.size + reader->type.size : NULL;
-	err = check_sizes(reader);
+	err = check_record(reader);
 	if (!err)
 		err = check_place(reader);
 	reader->count++;

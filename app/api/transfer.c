@@ -102,11 +102,9 @@ static void add_export_fields(struct call *call, const char *type,
 			      uint64_t revision)
 {
 	struct response *response = call->response;
-	char etag[ETAG_SIZE];
 
 	response->status = 200;
 	response_field(response, "Content-Type", view_of(type));
-	response_field(response, "ETag", etag_format(revision, etag));
 	response_fieldf(response, "Content-Disposition",
 			"attachment; filename=\"librapi-%llu.jsonl\"",
 			(unsigned long long)revision);
@@ -172,8 +170,10 @@ static enum err read_query(struct import *import)
 
 static enum err check_request(struct call *call)
 {
-	enum err err = call_body_plain(call);
+	enum err err = call_no_conditions(call);
 
+	if (!err)
+		err = call_body_plain(call);
 	if (!err &&
 	    mediatype_is(call->request->content_type, "multipart/form-data"))
 		return fault_at(call, ERR_MEDIA_TYPE, "header",

@@ -352,6 +352,12 @@ static void lines_that_are_wrong_are_refused(void)
 		{ __LINE__, HEAD "{\"key\":\"a\",\"value\":\"x\","
 				 "\"type\":[]}\n" },
 		{ __LINE__, HEAD "{\"key\":\"a\",\"value\":\"x\","
+				 "\"type\":\"a\\r\\nb: c\"}\n" },
+		{ __LINE__, HEAD "{\"key\":\"a\",\"value\":\"x\","
+				 "\"type\":\"\\u0000\"}\n" },
+		{ __LINE__, HEAD "{\"key\":\"a\",\"value\":\"x\","
+				 "\"type\":\"\\u007f\"}\n" },
+		{ __LINE__, HEAD "{\"key\":\"a\",\"value\":\"x\","
 				 "\"expires\":1}\n" },
 		{ __LINE__, HEAD "{\"key\":\"a\",\"value\":\"x\","
 				 "\"expires\":\"tomorrow\"}\n" },
@@ -470,6 +476,25 @@ static void times_are_read_with_and_without_milliseconds(void)
 	store_close(store);
 }
 
+/* 0 is how a record says that it never expires. */
+static void a_time_of_1970_is_long_past(void)
+{
+	struct store *store = open_store();
+	struct buf hold = BUF_EMPTY;
+	struct record record = { 0 };
+
+	CU_ASSERT_EQUAL(load_lines(store,
+				   HEAD
+				   "{\"key\":\"a\",\"value\":\"\",\"expires\":"
+				   "\"1970-01-01T00:00:00Z\"}\n",
+				   1),
+			ERR_OK);
+	CU_ASSERT_EQUAL(store_get(store, view_of("a"), &hold, &record, NULL),
+			ERR_NOT_FOUND);
+	buf_release(&hold);
+	store_close(store);
+}
+
 static void a_full_disk_fails_the_dump(void)
 {
 	struct store *store = filled_store();
@@ -492,6 +517,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(records_past_the_limits_are_refused),
 	HARNESS_TEST(a_wrong_end_is_refused),
 	HARNESS_TEST(times_are_read_with_and_without_milliseconds),
+	HARNESS_TEST(a_time_of_1970_is_long_past),
 	HARNESS_TEST(a_full_disk_fails_the_dump),
 };
 

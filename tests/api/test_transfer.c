@@ -77,7 +77,8 @@ static void what_was_exported_is_imported(void)
 			200);
 	CU_ASSERT_STRING_EQUAL(client_field(&client, "Content-Type"),
 			       "application/jsonl");
-	CU_ASSERT_STRING_EQUAL(client_field(&client, "ETag"), "\"2\"");
+	CU_ASSERT_STRING_EQUAL(client_field(&client, "Content-Disposition"),
+			       "attachment; filename=\"librapi-2.jsonl\"");
 	CU_ASSERT_PTR_NULL(client_field(&client, "Content-Length"));
 	CU_ASSERT(!client.stream_failed);
 	buf_add_view(&lines, client_body(&client));
@@ -125,7 +126,10 @@ static void head_tells_of_an_export_without_making_it(void)
 	put("a", "1");
 	CU_ASSERT_EQUAL(client_send(&client, "HEAD", "/v1/export", "", NULL),
 			200);
-	CU_ASSERT_STRING_EQUAL(client_field(&client, "ETag"), "\"1\"");
+	CU_ASSERT_STRING_EQUAL(client_field(&client, "Content-Disposition"),
+			       "attachment; filename=\"librapi-1.jsonl\"");
+	/* What expires goes without a revision: that is no strong tag. */
+	CU_ASSERT_PTR_NULL(client_field(&client, "ETag"));
 	CU_ASSERT_PTR_NULL(client_field(&client, "Content-Length"));
 	CU_ASSERT_EQUAL(client_body(&client).size, 0);
 	client_close(&client);
@@ -444,7 +448,32 @@ static void replacing_deletes_what_was_there_and_nothing_else(void)
 	buf_release(&lines);
 }
 
+static void an_import_under_a_condition_is_refused(void)
+{
+	static const char *const conditions[] = {
+		"HTTP_IF_MATCH=\"1\"",
+		"HTTP_IF_NONE_MATCH=*",
+		"HTTP_IF_UNMODIFIED_SINCE=Tue, 24 Nov 2026 06:07:47 GMT",
+	};
+
+	open_client();
+	put("a", "1");
+	for (size_t i = 0; i < HARNESS_COUNT(conditions); i++) {
+		CU_ASSERT_EQUAL(client_send(&client, "POST",
+					    "/v1/import?mode=replace",
+					    HEAD "{\"count\":0,\"crc32c\":"
+						 "\"00000000\"}\n",
+					    conditions[i], NULL),
+				400);
+		CU_ASSERT(client_body_has(&client, "\"header\":\"If-"));
+		CU_ASSERT(has("a", "1"));
+	}
+	CU_ASSERT_EQUAL(revision(), 1);
+	client_close(&client);
+}
+
 static const struct harness_test tests[] = {
+	HARNESS_TEST(an_import_under_a_condition_is_refused),
 	HARNESS_TEST(what_was_exported_is_imported),
 	HARNESS_TEST(an_export_can_be_of_a_prefix),
 	HARNESS_TEST(head_tells_of_an_export_without_making_it),

@@ -5,6 +5,7 @@
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -119,6 +120,12 @@ def model_at(log, revision):
     return {key: value for key, value in model.items() if value is not None}
 
 
+def named(disposition):
+    """The revision in the name that an export is to be saved under."""
+    return int(re.fullmatch(r'attachment; filename="librapi-(\d+)\.jsonl"',
+                            disposition).group(1))
+
+
 class Export(librapi.TestCase):
     def test_it_is_of_one_revision_while_others_write(self):
         service = self.service(
@@ -147,8 +154,9 @@ class Export(librapi.TestCase):
                 continue
             answer = service.get("/v1/export?prefix=k")
             self.assertEqual(answer.status, 200)
-            exports.append((answer.revision, answer.body, {}))
-        exports.append((int(fields["etag"].strip('"')),
+            exports.append((named(answer["Content-Disposition"]),
+                            answer.body, {}))
+        exports.append((named(fields["content-disposition"]),
                         standing.read_chunks(), fill))
         stop.set()
         for writer in writers:

@@ -41,18 +41,23 @@ static struct view cut_unquoted(struct view a, char separator,
 	return a;
 }
 
-/* "0", "0.5", "1.000" (RFC 9110 12.4.2) in thousandths; false: malformed. */
+/*
+ * "0", "0.5", "1.000" (RFC 9110 12.4.2) in thousandths; false: malformed.  ".2"
+ * is not to the letter, but what Java's HttpURLConnection says by default.
+ */
 static bool parse_q(struct view text, unsigned *q)
 {
-	const unsigned char *p = text.data;
+	struct view digits;
+	struct view whole = view_cut(text, '.', &digits);
+	const unsigned char *p = digits.data;
 	unsigned scale = Q_ONE / 10;
 
-	if (text.size < 1 || text.size > 5 || (p[0] != '0' && p[0] != '1') ||
-	    (text.size > 1 && p[1] != '.'))
+	*q = view_equal_string(whole, "1") ? Q_ONE : 0;
+	if (*q == 0 && !view_equal_string(whole, "0") &&
+	    (whole.size || !digits.size))
 		return false;
-	*q = p[0] == '1' ? Q_ONE : 0;
-	for (size_t i = 2; i < text.size; i++) {
-		if (!is_digit(p[i]))
+	for (size_t i = 0; i < digits.size; i++) {
+		if (!is_digit(p[i]) || i == 3)
 			return false;
 		*q += (unsigned)(p[i] - '0') * scale;
 		scale /= 10;

@@ -9,6 +9,9 @@
 #include "base/log.h"
 #include "listener.h"
 
+#define BODY_FACTOR      3
+#define BODY_SLACK_BYTES (64 << 10)
+
 /* Settings that only a start can change. */
 static const struct {
 	const char *name;
@@ -60,6 +63,15 @@ struct store_conf service_store_conf(const struct conf *conf)
 		.expiry_interval_ms = conf->expiry_interval_ms,
 		.history_bytes = conf->history_bytes,
 	};
+}
+
+size_t service_body_max(const struct conf *conf)
+{
+	uint64_t most = conf->value_max_bytes > conf->txn_max_bytes
+				? conf->value_max_bytes
+				: conf->txn_max_bytes;
+
+	return most * BODY_FACTOR + BODY_SLACK_BYTES;
 }
 
 bool service_is_one_process(const struct conf *conf)

@@ -45,6 +45,13 @@ struct store_conf service_store_conf(const struct conf *conf);
 /* What is in the memory of one process can be served by no other. */
 bool service_is_one_process(const struct conf *conf);
 
+/*
+ * Bytes of a body that are kept; a longer one is answered 413.  A value in JSON
+ * can take three times as many as it stands for, as "\u0434" does for two
+ * bytes of UTF-8, and so can all of a transaction.
+ */
+size_t service_body_max(const struct conf *conf);
+
 /* The level that the settings ask for, and the role as the log's name. */
 void service_log_setup(const struct conf *conf, const char *role);
 

@@ -27,10 +27,6 @@
 /* Changes are shown for so long before sockets are looked at again. */
 #define SHOW_US 5000
 
-/* As in a worker: a longer body is not kept, and answered 413. */
-#define BODY_FACTOR      2
-#define BODY_SLACK_BYTES (64 << 10)
-
 /* Out of descriptors: what others hold may be free soon. */
 #define ACCEPT_PAUSE_MS 10
 
@@ -425,8 +421,7 @@ int watcher_run(const struct service *service)
 			 .access = service->access,
 			 .metrics = service->metrics,
 			 .stored = service->stored },
-		.body_max =
-			conf->value_max_bytes * BODY_FACTOR + BODY_SLACK_BYTES,
+		.body_max = service_body_max(conf),
 		.listen_fd = service->listen_fds[LISTEN_WATCH],
 		.epoll_fd = -1,
 		.signal_fd = -1,

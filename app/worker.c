@@ -36,13 +36,6 @@
 #define HAND_OVER_MIN 4
 
 /*
- * A value as text in JSON can take more bytes than it stands for.  Of a
- * longer body nothing is kept, and the answer is 413.
- */
-#define BODY_FACTOR      2
-#define BODY_SLACK_BYTES (64 << 10)
-
-/*
  * A connection wakes one worker.  Should that one be killed or stopped just
  * then, another one looks after so long by itself.
  */
@@ -331,16 +324,6 @@ static void close_worker(struct worker *w)
 		close(w->epoll_fd);
 }
 
-/* A value in JSON is longer than it is by itself, and so is a transaction. */
-static size_t body_max(const struct conf *conf)
-{
-	uint64_t most = conf->value_max_bytes > conf->txn_max_bytes
-				? conf->value_max_bytes
-				: conf->txn_max_bytes;
-
-	return most * BODY_FACTOR + BODY_SLACK_BYTES;
-}
-
 static int run(const struct service *service, const int *listen_fds,
 	       size_t listen_count, size_t round_max)
 {
@@ -354,7 +337,7 @@ static int run(const struct service *service, const int *listen_fds,
 		.timeout = { .tv_sec = conf->request_timeout_ms / 1000,
 			     .tv_usec =
 				     conf->request_timeout_ms % 1000 * 1000 },
-		.body_max = body_max(conf),
+		.body_max = service_body_max(conf),
 		.listen_fds = listen_fds,
 		.listen_count = listen_count,
 		.epoll_fd = -1,

@@ -95,6 +95,23 @@ class Transactions(librapi.SharedService):
                                       "batch-too-large")
         self.assertEqual(problem["limit"], 8 << 20)
 
+    def test_escapes_take_no_room_of_a_value(self):
+        """Of JSON it is the value that is limited, not how it is written."""
+        limit = self.s.get("/v1").json["limits"]["txn_bytes"]
+        value = "д" * (limit // 2)
+        body = json.dumps({"do": [{"put": "escaped", "value": value}]})
+        self.assertGreater(len(body), 3 * limit)
+        answer = self.s.request("POST", "/v1/txn", body.encode(),
+                                {"Content-Type": "application/json"})
+        problem = self.assert_problem(answer, 413, "batch-too-large")
+        self.assertEqual(problem["limit"], limit)
+        value = value[:-100]        # the limit is for keys too
+        body = json.dumps({"do": [{"put": "escaped", "value": value}]})
+        answer = self.s.request("POST", "/v1/txn", body.encode(),
+                                {"Content-Type": "application/json"})
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(self.s.get("/v1/kv/escaped").body, value.encode())
+
     def test_a_transaction_is_there_after_a_restart(self):
         service = self.service()
         rev = txn(service, [{"put": f"k{i}", "value": f"{i}"}

@@ -399,7 +399,12 @@ enum err housekeep_run(struct store *store, long timeout_ms);
 /* sweep.c: remove files and memory that no reader can need; false: later. */
 bool sweep_run(struct gdbm_store *g);
 
-/* expiry.c: commit an `expire` for every key that has expired. */
+/*
+ * expiry.c: commit an `expire` for every key that has expired.  It stops when a
+ * checkpoint is due for want of room, and its next look finds the others.
+ * expiry_resume(): another process may have been killed within it.
+ */
+void expiry_resume(struct gdbm_store *g);
 enum err expiry_run(struct gdbm_store *g);
 void expiry_release(struct gdbm_store *g);
 

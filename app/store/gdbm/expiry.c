@@ -15,6 +15,7 @@
 #include "store/gdbm/merge.h"
 
 #define KEYS_A_COMMIT 32
+#define COMMITS_LEAST 64 /* in a turn, while there is any room */
 
 /* Of one table: the least expiry in it that has not been dealt with. */
 struct expiry_memo {
@@ -26,9 +27,24 @@ struct expiry_memo {
 struct expiry {
 	struct gdbm_store *g;
 	int64_t now_ms;
+	bool stopped; /* for want of room */
+	size_t commits;
 	size_t count;
 	struct buf keys[KEYS_A_COMMIT];
 };
+
+/*
+ * Room is what the checkpoints of this very process make.  When one is due,
+ * some keys have their turn still, or they would never, as long as writers are
+ * as fast as checkpoints; but to wait for room here would be for ever.
+ */
+static bool lacks_room(const struct expiry *e)
+{
+	const struct shared *shared = e->g->shared;
+
+	return shared_is_filled(shared) ||
+	       (shared_is_filling(shared) && e->commits >= COMMITS_LEAST);
+}
 
 static enum err flush(struct expiry *e)
 {
@@ -39,6 +55,10 @@ static enum err flush(struct expiry *e)
 
 	if (e->count == 0)
 		return ERR_OK;
+	e->stopped = lacks_room(e);
+	if (e->stopped)
+		return ERR_BUSY;
+	e->commits++;
 	for (size_t i = 0; i < e->count; i++)
 		ops[i] = (struct store_op){ .verb = STORE_EXPIRE,
 					    .key = buf_view(&e->keys[i]) };
@@ -162,19 +182,43 @@ static enum err refresh_memos(struct gdbm_store *g)
 	return ERR_OK;
 }
 
+static enum err scan_tables(struct expiry *e)
+{
+	struct housekeeping *h = &e->g->housekeeping;
+	enum err damaged = ERR_OK;
+	enum err err = refresh_memos(e->g);
+
+	for (size_t i = 0; !err && i < h->memo_count; i++) {
+		err = scan_table(e, &h->memos[i]);
+		if (err == ERR_DAMAGED) {
+			damaged = err;
+			err = ERR_OK;
+		}
+	}
+	return err ? err : damaged;
+}
+
 static enum err scan_all(struct expiry *e)
 {
-	struct gdbm_store *g = e->g;
-	struct housekeeping *h = &g->housekeeping;
-	uint64_t last = atomic_load(&g->shared->segment);
-	enum err err = refresh_memos(g);
+	struct shared *shared = e->g->shared;
+	uint64_t last = atomic_load(&shared->segment);
+	enum err err = ERR_OK;
 
-	for (uint64_t n = atomic_load(&g->shared->oldest); !err && n <= last;
-	     n++)
+	for (uint64_t n = atomic_load(&shared->oldest); !err && n <= last; n++)
 		err = scan_segment(e, n);
-	for (size_t i = 0; !err && i < h->memo_count; i++)
-		err = scan_table(e, &h->memos[i]);
-	return err;
+	return err ? err : scan_tables(e);
+}
+
+void expiry_resume(struct gdbm_store *g)
+{
+	struct shared *shared = g->shared;
+	struct housekeeping *h = &g->housekeeping;
+	uint64_t last = atomic_load(&shared->segment);
+
+	for (uint64_t n = atomic_load(&shared->oldest); n <= last; n++)
+		shared_note_expiry(shared_segment(shared, n), 1);
+	for (size_t i = 0; i < h->memo_count; i++)
+		h->memos[i].next_ms = 0;
 }
 
 /*
@@ -193,6 +237,11 @@ enum err expiry_run(struct gdbm_store *g)
 	err = scan_all(&e);
 	for (size_t i = 0; i < KEYS_A_COMMIT; i++)
 		buf_release(&e.keys[i]);
+	/* The clock was set back: a commit found alive what had expired. */
+	if (engine_wall_ms(g) < e.now_ms)
+		expiry_resume(g);
+	if (e.stopped)
+		return ERR_OK;
 	if (err)
 		log_event(LOG_WARN, "expiry-failed", "reason", err_string(err),
 			  NULL);

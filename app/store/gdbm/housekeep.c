@@ -24,12 +24,9 @@ static uint64_t due_bytes(const struct gdbm_store *g)
 
 static bool due_by_size(struct gdbm_store *g)
 {
-	uint64_t segments = atomic_load(&g->shared->segment) -
-			    atomic_load(&g->shared->oldest);
-
-	return segments > 0 &&
+	return shared_unmerged(g->shared) > 0 &&
 	       (shared_journal_bytes(g->shared) >= due_bytes(g) ||
-		segments * 2 >= g->shared->ring);
+		shared_is_filling(g->shared));
 }
 
 /* Before the disk is full, and deletes have to wait for their room. */
@@ -37,9 +34,7 @@ static bool due_by_room(struct gdbm_store *g, int64_t now_ms)
 {
 	struct housekeeping *h = &g->housekeeping;
 
-	if (atomic_load(&g->shared->segment) ==
-		    atomic_load(&g->shared->oldest) ||
-	    now_ms < h->room_ms)
+	if (!shared_unmerged(g->shared) || now_ms < h->room_ms)
 		return false;
 	h->room_ms = now_ms + RETRY_AFTER_MS;
 	return reserve_is_short(g);
@@ -59,7 +54,19 @@ static bool due_by_idleness(struct gdbm_store *g, int64_t now_ms)
 	       now_ms - h->seen_ms >= (int64_t)g->conf.checkpoint_idle_ms;
 }
 
-/* *did says whether there was something to do. */
+/* What the last housekeeper may have left. */
+static enum err take_over(struct gdbm_store *g)
+{
+	/* One that was killed may have been in the middle of it. */
+	atomic_store(&g->shared->merging, false);
+	expiry_resume(g);
+	return checkpoint_resume(g);
+}
+
+/*
+ * *did says whether there was a checkpoint to be made.  That expiry failed
+ * keeps nobody from it: what it lacks may be just the room that this makes.
+ */
 static enum err turn(struct gdbm_store *g, bool *did)
 {
 	struct housekeeping *h = &g->housekeeping;
@@ -68,26 +75,22 @@ static enum err turn(struct gdbm_store *g, bool *did)
 		    shared_journal_bytes(g->shared) > 0;
 	bool idle = due_by_idleness(g, now_ms) || full;
 	enum err rotated = ERR_OK;
-	enum err err = ERR_OK;
+	enum err expired = ERR_OK;
+	enum err err = h->resumed ? ERR_OK : take_over(g);
 
 	*did = true;
-	if (!h->resumed) {
-		/* One that was killed may have been in the middle of it. */
-		atomic_store(&g->shared->merging, false);
-		err = checkpoint_resume(g);
-	}
-	if (!err && atomic_load(&g->shared->oldest) < g->manifest.first_segment)
-		sweep_run(g);
-	if (!err && now_ms >= h->expiry_ms) {
-		h->expiry_ms = now_ms + (int64_t)g->conf.expiry_interval_ms;
-		err = expiry_run(g);
-	}
 	if (err)
 		return err;
+	if (atomic_load(&g->shared->oldest) < g->manifest.first_segment)
+		sweep_run(g);
+	if (now_ms >= h->expiry_ms) {
+		h->expiry_ms = now_ms + (int64_t)g->conf.expiry_interval_ms;
+		expired = expiry_run(g);
+	}
 	*did = now_ms >= h->retry_ms &&
 	       (idle || due_by_size(g) || due_by_room(g, now_ms));
 	if (!*did)
-		return ERR_OK;
+		return expired;
 	/* Without room for another segment, what is sealed is merged still. */
 	if (idle)
 		rotated = rotate_run(g);
@@ -98,7 +101,7 @@ static enum err turn(struct gdbm_store *g, bool *did)
 		err = rotated;
 	if (err || full)
 		h->retry_ms = now_ms + RETRY_AFTER_MS;
-	return err;
+	return err ? err : expired;
 }
 
 enum err housekeep_run(struct store *store, long timeout_ms)

@@ -17,21 +17,20 @@
 #define SMALL_SEGMENT (64 * 1024)
 #define PARTS         16
 
-/* Write `end` at the tail and sync; the tail stays (see append.c). */
-static enum err seal_locked(struct gdbm_store *g, uint64_t number)
+/* Write `end` at the tail; the tail stays (see append.c). */
+static enum err write_end(struct gdbm_store *g, uint64_t number,
+			  uint64_t revision)
 {
 	struct segment *segment = shared_segment(g->shared, number);
 	struct journal_frame frame = {
 		.kind = JOURNAL_END,
-		.revision = atomic_load(&g->shared->revision),
+		.revision = revision,
 		.durable = atomic_load(&g->shared->durable),
 		.time_ms = engine_wall_ms(g),
 		.position = atomic_load(&segment->tail),
 	};
-	struct timespec deadline = engine_lock_deadline(g);
 	struct buf bytes = BUF_EMPTY;
 	const struct segment_file *file;
-	bool died = false;
 	enum err err;
 
 	journal_build_begin(&bytes);
@@ -43,15 +42,35 @@ static enum err seal_locked(struct gdbm_store *g, uint64_t number)
 		err = file_write_at(file->fd, file->name, bytes.data,
 				    bytes.size, (int64_t)frame.position);
 	buf_release(&bytes);
-	if (!err)
-		err = lock_take(&g->shared->sync, &deadline, &died);
+	return err;
+}
+
+/*
+ * End the segment and sync it.  Whoever had the lock of the sync may have met
+ * its failure: then no sync of ours says anything about what was written
+ * before, however well it ends.
+ */
+static enum err seal_locked(struct gdbm_store *g, uint64_t number)
+{
+	struct timespec deadline = engine_lock_deadline(g);
+	uint64_t revision = atomic_load(&g->shared->revision);
+	bool died = false;
+	enum err written, err = lock_take(&g->shared->sync, &deadline, &died);
+
 	if (err)
 		return err;
-	err = sync_segment(g, number, died);
-	if (!err)
-		sync_publish(g, frame.revision);
+	if (atomic_load(&g->shared->stopped)) {
+		sync_release(g->shared);
+		return ERR_STOPPED;
+	}
+	written = write_end(g, number, revision);
+	/* Whom the dead one leaves in doubt is not to be asked a second time. */
+	if (!written || died)
+		err = sync_segment(g, number, died);
+	if (!err && !written)
+		sync_publish(g, revision);
 	sync_release(g->shared);
-	return err;
+	return written ? written : err;
 }
 
 static enum err create_next(struct gdbm_store *g, uint64_t capacity,
@@ -121,7 +140,7 @@ enum err rotate_locked(struct gdbm_store *g, uint64_t least, bool small)
 
 	if (empty && capacity >= whole)
 		return ERR_OK;
-	if (number + 1 - atomic_load(&shared->oldest) >= shared->ring)
+	if (shared_is_filled(shared))
 		return atomic_load(&shared->full) &&
 				       !(small && atomic_load(&shared->merging))
 			       ? ERR_FULL

@@ -90,6 +90,23 @@ void shared_segment_init(struct shared *shared, const struct journal_head *head)
 	memtable_init(arena_of(shared, head->number), shared->arena_size);
 }
 
+uint64_t shared_unmerged(const struct shared *shared)
+{
+	uint64_t oldest = atomic_load(&shared->oldest);
+
+	return atomic_load(&shared->segment) - oldest;
+}
+
+bool shared_is_filling(const struct shared *shared)
+{
+	return shared_unmerged(shared) * 2 >= shared->ring;
+}
+
+bool shared_is_filled(const struct shared *shared)
+{
+	return shared_unmerged(shared) + 1 >= shared->ring;
+}
+
 void shared_note_expiry(struct segment *segment, int64_t expires_ms)
 {
 	int64_t soonest = atomic_load(&segment->soonest);

@@ -113,6 +113,14 @@ struct memtable *shared_memtable(struct shared *shared, uint64_t number);
 void shared_segment_init(struct shared *shared,
 			 const struct journal_head *head);
 
+/*
+ * How many sealed segments wait for a checkpoint; whether that is half of what
+ * the ring has room for; whether it is all: then the next one has to wait.
+ */
+uint64_t shared_unmerged(const struct shared *shared);
+bool shared_is_filling(const struct shared *shared);
+bool shared_is_filled(const struct shared *shared);
+
 /* A key of the segment expires then; 0 is never. */
 void shared_note_expiry(struct segment *segment, int64_t expires_ms);
 

@@ -317,6 +317,161 @@ static void a_key_that_was_put_again_does_not_expire(void)
 	contract_close(store);
 }
 
+static void small_and_expiring(struct store_conf *conf)
+{
+	small_limits(conf);
+	conf->checkpoint_idle_ms = 60000;
+	conf->expiry_interval_ms = 0;
+	conf->lock_timeout_ms = 50;
+	conf->history_bytes = 0;
+}
+
+static const struct contract_engine expiring = {
+	.name = "gdbm", .persists = true, .settings = small_and_expiring
+};
+
+/* Commits of `verb` to long keys, from `first` on, until one is refused. */
+static enum err commit_until_refused(struct store *store, enum store_verb verb,
+				     int first)
+{
+	static char key[1000];
+	enum err err = ERR_OK;
+
+	memset(key, 'k', sizeof(key));
+	for (int i = first; !err; i++) {
+		struct store_op op = { .verb = verb,
+				       .key = { key, sizeof(key) } };
+		struct store_batch batch = { .ops = &op, .op_count = 1 };
+		uint64_t ticket = 0;
+
+		memcpy(key, key_of(i), strlen(key_of(i)));
+		err = store_commit(store, &batch, &ticket);
+	}
+	return err;
+}
+
+/*
+ * Only the housekeeper makes room in the ring of segments: were it to wait for
+ * some before that, to commit what expires, nobody could write any more.
+ */
+static void no_want_of_room_keeps_expiry_from_the_checkpoint(void)
+{
+	struct store *store;
+	struct store_stats stats;
+
+	contract_use(&expiring);
+	store = contract_open();
+	store_attach(store, 1);
+	for (int i = 0; i < 40; i++)
+		contract_put_until(store, key_of(i), contract_now_ms + 1000);
+	CU_ASSERT_EQUAL(commit_until_refused(store, STORE_PUT, 0), ERR_BUSY);
+	CU_ASSERT_EQUAL(commit_until_refused(store, STORE_DELETE, 0), ERR_BUSY);
+	contract_now_ms += 2000;
+	CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_OK);
+	contract_put(store, "after", "value");
+	for (int i = 0; i < 10; i++)
+		CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_OK);
+	store_stats(store, &stats);
+	CU_ASSERT_EQUAL(stats.expired, 40);
+	contract_close(store);
+	contract_use(&engine);
+}
+
+/* Of many that expire each turn has some, however often one is due. */
+static void expiry_goes_on_while_checkpoints_are_due(void)
+{
+	struct store *store;
+	struct store_stats stats;
+	uint64_t expired = 0;
+
+	contract_use(&expiring);
+	store = contract_open();
+	store_attach(store, 1);
+	for (int i = 0; i < 400; i++)
+		contract_put_until(store, key_of(i), contract_now_ms + 1000);
+	contract_now_ms += 2000;
+	for (int i = 0; i < 4; i++) {
+		struct gdbm_store *g = (struct gdbm_store *)store;
+
+		while (shared_unmerged(g->shared) * 2 < g->shared->ring) {
+			contract_put(store, "filler", "value");
+			CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
+		}
+		CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_OK);
+		store_stats(store, &stats);
+		CU_ASSERT(stats.expired > expired || expired == 400);
+		CU_ASSERT_EQUAL(shared_unmerged(g->shared), 0);
+		expired = stats.expired;
+	}
+	contract_close(store);
+	contract_use(&engine);
+}
+
+static int64_t steps_ms;
+
+/* Two seconds later than all looks that follow. */
+static int64_t stepping_back(void)
+{
+	int64_t now_ms = contract_now_ms + steps_ms;
+
+	steps_ms = 0;
+	return now_ms;
+}
+
+static void a_clock_that_steps_back_within_it_forgets_nothing(void)
+{
+	struct store *store = contract_open();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	struct store_stats stats;
+
+	contract_put_until(store, "in a table", contract_now_ms + 1000);
+	checkpoint(store);
+	contract_put_until(store, "in the journal", contract_now_ms + 1000);
+	CU_ASSERT_EQUAL(expiry_run(g), ERR_OK);
+	g->conf.wall_ms = stepping_back;
+	steps_ms = 2000;
+	CU_ASSERT_EQUAL(expiry_run(g), ERR_OK);
+	contract_now_ms += 2000;
+	CU_ASSERT_EQUAL(expiry_run(g), ERR_OK);
+	store_stats(store, &stats);
+	CU_ASSERT_EQUAL(stats.expired, 2);
+	contract_close(store);
+}
+
+/* What it holds is kept as it is, and so are the other tables. */
+static void a_damaged_table_keeps_nobody_from_the_checkpoint(void)
+{
+	struct store *store;
+	struct gdbm_store *g;
+	char name[TABLE_NAME_SIZE];
+	uint64_t version;
+	int fd;
+
+	contract_use(&expiring);
+	store = contract_open();
+	put_keys(store, KEYS);
+	contract_put_until(store, "z", contract_now_ms + 1000);
+	checkpoint(store);
+	store_close(store);
+	store = contract_open();
+	g = (struct gdbm_store *)store;
+	CU_ASSERT(g->manifest.table_count > 2);
+	table_keys_name(g->manifest.tables[0].id, name);
+	fd = openat(g->dir, name, O_RDWR | O_CLOEXEC);
+	CU_ASSERT_EQUAL(pwrite(fd, "X", 1, 64 + 41), 1);
+	close(fd);
+	contract_now_ms += 2000;
+	version = g->manifest.version;
+	contract_put(store, "zz", "value");
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
+	g->conf.checkpoint_idle_ms = 0;
+	CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_DAMAGED);
+	CU_ASSERT(g->manifest.version > version);
+	CU_ASSERT_EQUAL(stats_of(store).expired, 1);
+	contract_close(store);
+	contract_use(&engine);
+}
+
 static void a_child_that_is_idle_lets_go_of_replaced_files(void)
 {
 	struct store *store = contract_open();
@@ -515,6 +670,10 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_file_grown_out_of_proportion_is_written_anew),
 	HARNESS_TEST(expired_keys_become_commits_from_journal_and_tables),
 	HARNESS_TEST(a_key_that_was_put_again_does_not_expire),
+	HARNESS_TEST(no_want_of_room_keeps_expiry_from_the_checkpoint),
+	HARNESS_TEST(expiry_goes_on_while_checkpoints_are_due),
+	HARNESS_TEST(a_clock_that_steps_back_within_it_forgets_nothing),
+	HARNESS_TEST(a_damaged_table_keeps_nobody_from_the_checkpoint),
 	HARNESS_TEST(a_child_that_is_idle_lets_go_of_replaced_files),
 	HARNESS_TEST(without_room_for_tables_a_put_is_refused_as_full),
 	HARNESS_TEST(without_room_for_a_segment_the_housekeeper_waits),

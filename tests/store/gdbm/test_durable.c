@@ -26,6 +26,7 @@ enum sync_mode {
 	SYNC_PLAIN,
 	SYNC_SLOW,
 	SYNC_FAIL,
+	SYNC_SLOW_FAIL,
 	SYNC_FAIL_AND_DIE,
 	SYNC_SLOW_AND_DIE
 };
@@ -57,6 +58,11 @@ int fdatasync(int fd)
 	switch (atomic_load(&control->mode)) {
 	case SYNC_FAIL: /* once, as Linux does: the next one would succeed */
 		atomic_store(&control->mode, SYNC_PLAIN);
+		errno = EIO;
+		return -1;
+	case SYNC_SLOW_FAIL:
+		atomic_store(&control->mode, SYNC_PLAIN);
+		clock_sleep_ms(200);
 		errno = EIO;
 		return -1;
 	case SYNC_FAIL_AND_DIE:
@@ -296,6 +302,78 @@ static void after_a_syncer_died_its_bytes_are_written_again(void)
 	end();
 }
 
+static void keep_house(struct store *store)
+{
+	store_housekeep(store, 0);
+}
+
+static void what_a_killed_housekeeper_was_to_expire_is_not_forgotten(void)
+{
+	struct store *store = begin();
+	struct store_stats stats;
+	int status = 0;
+	pid_t pid;
+
+	for (int i = 0; i < 100; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "key %d", i);
+		contract_put_until(store, key, contract_now_ms + 1000);
+	}
+	contract_now_ms += 2000;
+	atomic_store(&control->mode, SYNC_FAIL_AND_DIE);
+	pid = child(store, 1, keep_house);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT(WIFSIGNALED(status));
+	store_reap(store, 1);
+	pid = child(store, 1, keep_house);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT_EQUAL(status, 0);
+	store_stats(store, &stats);
+	CU_ASSERT_EQUAL(stats.expired, 100);
+	contract_close(store);
+	end();
+}
+
+static void sync_pending(struct store *store)
+{
+	enum err err = store_sync(store, atomic_load(&control->pending));
+
+	_exit(err ? 0 : 1);
+}
+
+/* The second file of a failed sync's waiters knows nothing of its failure. */
+static void nobody_seals_what_a_sync_has_lost(void)
+{
+	struct store *store = begin();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	uint64_t ticket = 0;
+	pid_t pids[3];
+	int status = 0;
+
+	contract_put(store, "before", "value");
+	CU_ASSERT_EQUAL(commit(store, "doubtful", "value", &ticket), ERR_OK);
+	atomic_store(&control->pending, ticket);
+	atomic_store(&control->calls, 0);
+	atomic_store(&control->mode, SYNC_SLOW_FAIL);
+	pids[0] = child(store, 1, sync_pending);
+	while (!atomic_load(&control->calls))
+		clock_sleep_ms(1);
+	pids[1] = child(store, 2, sync_pending);
+	pids[2] = child(store, 3, sync_pending);
+	clock_sleep_ms(50);
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_STOPPED);
+	for (size_t i = 0; i < HARNESS_COUNT(pids); i++) {
+		CU_ASSERT_EQUAL(waitpid(pids[i], &status, 0), pids[i]);
+		CU_ASSERT_EQUAL(status, 0);
+	}
+	CU_ASSERT_EQUAL(atomic_load(&control->calls), 1);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_STOPPED);
+	CU_ASSERT(contract_absent(store, "doubtful"));
+	contract_close(store);
+	end();
+}
+
 /* A key of its own for each process. */
 static void commit_and_sync(struct store *store)
 {
@@ -439,6 +517,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(one_sync_makes_many_commits_durable),
 	HARNESS_TEST(a_failed_sync_stops_writes_until_a_restart),
 	HARNESS_TEST(what_is_sealed_is_synced_first),
+	HARNESS_TEST(nobody_seals_what_a_sync_has_lost),
+	HARNESS_TEST(what_a_killed_housekeeper_was_to_expire_is_not_forgotten),
 	HARNESS_TEST(after_a_syncer_died_its_bytes_are_written_again),
 	HARNESS_TEST(the_first_of_many_small_commits_writes_zeros_ahead),
 	HARNESS_TEST(a_delete_writes_no_zeros),

@@ -25,9 +25,16 @@
 
 enum { RESPONSES, COUNTS };
 
+/*
+ * Of all that is in the memory, whatever says where it is: to be raised when
+ * that changes, since lighttpd may still have the module of the version before.
+ */
+#define LAYOUT UINT64_C(0x6c69627261706901) /* "librapi", 1 */
+
 /* The beginning of the responses. */
 struct front {
 	struct marks marks;
+	uint64_t layout;
 	_Atomic uint32_t edition;
 	_Atomic uint16_t asked[ASKED_COUNT];
 };
@@ -296,10 +303,7 @@ static enum err map_both(struct stored *stored, const int fds[STORED_FDS],
 	stored->front = map(fds[RESPONSES], stored->size, protection);
 	stored->counts =
 		map(fds[COUNTS], sizeof(struct counts), PROT_READ | PROT_WRITE);
-	if (!stored->front || !stored->counts)
-		return ERR_SYSTEM;
-	divide(stored);
-	return ERR_OK;
+	return stored->front && stored->counts ? ERR_OK : ERR_SYSTEM;
 }
 
 static enum err make(const char *name, size_t size, int *fd)
@@ -351,8 +355,11 @@ enum err stored_new(size_t bytes, struct stored **out)
 			   &stored->fds[COUNTS]);
 	if (!err)
 		err = map_both(stored, stored->fds, PROT_READ | PROT_WRITE);
-	if (!err)
+	if (!err) {
+		stored->front->layout = LAYOUT;
+		divide(stored);
 		err = seal(stored->fds);
+	}
 	if (err) {
 		err = log_errno("start-failed", "stored responses", errno);
 		stored_free(stored);
@@ -397,10 +404,13 @@ enum err stored_map(const int fds[STORED_FDS], struct stored **out)
 	err = measure(fds, &stored->size);
 	if (!err)
 		err = map_both(stored, fds, PROT_READ);
+	if (!err && stored->front->layout != LAYOUT)
+		err = ERR_FORMAT;
 	if (err) {
 		stored_free(stored);
 		return err;
 	}
+	divide(stored);
 	*out = stored;
 	return ERR_OK;
 }

@@ -824,6 +824,35 @@ static int file_of(const char *name, size_t size)
 	return fd;
 }
 
+/* As what stored_new() has made begins, if `ours`. */
+static int responses_of(size_t size, bool ours)
+{
+	static char front[PLACES_AT];
+	int fd = file_of("r", size);
+
+	begin(MEMORY);
+	CU_ASSERT_EQUAL(pread(stored_fds(stored)[0], front, sizeof(front), 0),
+			sizeof(front));
+	end();
+	if (size > sizeof(front))
+		size = sizeof(front);
+	if (ours)
+		CU_ASSERT_EQUAL(pwrite(fd, front, size, 0), (ssize_t)size);
+	return fd;
+}
+
+/* Nor is what another version made: lighttpd may have loaded an older one. */
+static void memory_of_another_layout_is_none_of_ours(void)
+{
+	struct stored *memory = (struct stored *)1;
+	int fds[STORED_FDS] = { responses_of(MEMORY, false), file_of("c", 16) };
+
+	CU_ASSERT_EQUAL(stored_map(fds, &memory), ERR_FORMAT);
+	CU_ASSERT_PTR_NULL(memory);
+	for (int i = 0; i < STORED_FDS; i++)
+		close(fds[i]);
+}
+
 static void memory_that_is_too_short_is_none_of_ours(void)
 {
 	static const struct {
@@ -843,7 +872,7 @@ static void memory_that_is_too_short_is_none_of_ours(void)
 
 	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
 		struct stored *memory = (struct stored *)1;
-		int fds[STORED_FDS] = { file_of("r", cases[i].responses),
+		int fds[STORED_FDS] = { responses_of(cases[i].responses, true),
 					file_of("c", cases[i].counts) };
 
 		HARNESS_CASE(cases[i].line,
@@ -1358,6 +1387,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(the_responses_can_not_be_written_to_by_who_is_given_them),
 	HARNESS_TEST(the_memory_stays_as_long_as_it_is),
 	HARNESS_TEST(memory_that_is_too_short_is_none_of_ours),
+	HARNESS_TEST(memory_of_another_layout_is_none_of_ours),
 	HARNESS_TEST(what_is_no_memory_can_not_be_mapped),
 	HARNESS_TEST(what_was_given_is_counted),
 	HARNESS_TEST(without_memory_there_are_no_marks),

@@ -222,6 +222,15 @@ enum err call_body_plain(struct call *call)
 			"only identity is served; send the bytes as they are");
 }
 
+enum err call_body_whole(struct call *call)
+{
+	if (!call->request->content_range.data)
+		return ERR_OK;
+	return fault_at(call, ERR_INVALID, "header",
+			VIEW_LITERAL("Content-Range"),
+			"a part of a value can't be put");
+}
+
 enum err call_ttl(struct call *call, uint64_t least_s, bool *given,
 		  int64_t *expires_ms)
 {

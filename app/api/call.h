@@ -104,6 +104,9 @@ enum err call_location(struct call *call, const char *folder, struct view key);
 /* ERR_MEDIA_TYPE when the body is compressed. */
 enum err call_body_plain(struct call *call);
 
+/* ERR_INVALID when it is but a part of a value (RFC 9110 14.5). */
+enum err call_body_whole(struct call *call);
+
 /*
  * `?ttl=` as a time of expiry, from now: least_s, which is 0 or 1, to
  * CALL_TTL_MAX_S seconds, else ERR_INVALID.  Never, which is 0, without it and

@@ -70,16 +70,6 @@ static enum err read_type(struct call *call, struct view *type)
 	return ERR_OK;
 }
 
-/* The whole of a value is put, never a part (RFC 9110 14.5). */
-static enum err whole_body(struct call *call)
-{
-	if (!call->request->content_range.data)
-		return ERR_OK;
-	return fault_at(call, ERR_INVALID, "header",
-			VIEW_LITERAL("Content-Range"),
-			"a part of a value can't be put");
-}
-
 static enum err read_put(struct call *call, struct store_op *op)
 {
 	bool ttl_given;
@@ -88,7 +78,7 @@ static enum err read_put(struct call *call, struct store_op *op)
 	if (!err)
 		err = call_body_plain(call);
 	if (!err)
-		err = whole_body(call);
+		err = call_body_whole(call);
 	if (!err)
 		err = read_type(call, &op->type);
 	if (!err)

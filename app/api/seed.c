@@ -98,6 +98,8 @@ static enum err seed_body_read(struct call *call, struct seed_body *body,
 	enum err key_err = ERR_OK;
 
 	if (!err)
+		err = call_body_whole(call);
+	if (!err)
 		err = check_type(call);
 	if (!err)
 		err = parse(call, body);

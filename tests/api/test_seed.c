@@ -243,6 +243,21 @@ static void members_that_are_not_known_are_passed_over(void)
 	client_close(&client);
 }
 
+static void a_part_of_a_value_is_refused(void)
+{
+	client_open(&client);
+	CU_ASSERT_EQUAL(post("{\"key\":\"k\",\"value\":\"v\"}"), 201);
+	CU_ASSERT_EQUAL(client_send(&client, "PUT", "/datas/k",
+				    "{\"value\":\"w\"}",
+				    "HTTP_CONTENT_RANGE=bytes 0-0/2", NULL),
+			400);
+	CU_ASSERT_TRUE(
+		client_body_has(&client, "\"header\":\"Content-Range\""));
+	client_send(&client, "GET", "/datas/k", "", NULL);
+	CU_ASSERT_TRUE(body_is("{\"key\":\"k\",\"value\":\"v\"}\n"));
+	client_close(&client);
+}
+
 static void a_body_is_json_whatever_old_clients_called_it(void)
 {
 	static const struct {
@@ -323,6 +338,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_key_in_a_body_has_the_same_bound),
 	HARNESS_TEST(a_value_larger_than_the_limit_is_413),
 	HARNESS_TEST(members_that_are_not_known_are_passed_over),
+	HARNESS_TEST(a_part_of_a_value_is_refused),
 	HARNESS_TEST(a_body_is_json_whatever_old_clients_called_it),
 	HARNESS_TEST(conditions_work_as_they_do_on_values),
 	HARNESS_TEST(writes_wait_for_the_disk_and_reads_do_not),

@@ -215,6 +215,9 @@ unit_tests = \
 %C%_store_gdbm_test_table_faults_SOURCES = \
 	%D%/store/gdbm/test_table_faults.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_api_test_access_SOURCES = \
+	%D%/api/test_access.c \
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_api_test_spool_SOURCES = \
 	%D%/api/test_spool.c \
 	%D%/fault.c %D%/fault.h %D%/next.h

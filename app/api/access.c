@@ -2,7 +2,8 @@
 /*
  * The file is read whole and taken apart into a table that replaces the one
  * in force only when all of it is good.  What tells one file from another is
- * what stat(2) says of it: place, size, and the times of change.
+ * what stat(2) says of it: place, size, and the times of change.  One that
+ * can't be read now, for want of a descriptor say, is tried at each look.
  */
 #include "api/access.h"
 
@@ -14,13 +15,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/sha256.h"
 #include "http/uri.h"
 #include "store/store.h"
 
 #define FILE_MAX_BYTES (1 << 20)
+#define CHUNK_BYTES    (16 << 10)
 #define LOOK_MS        1000
 
 struct token {
@@ -50,6 +51,7 @@ struct access_file {
 	struct tokens tokens;
 	uint64_t generation;
 	struct identity identity; /* of what was looked at last */
+	int failure;              /* errno of why that was not read, or 0 */
 	int64_t look_ms;          /* not before */
 };
 
@@ -184,35 +186,62 @@ static struct identity look(const char *path)
 	return identity_of(&st);
 }
 
-static enum err read_text(const char *path, struct buf *text,
+/* Not by file_read_all(), which logs each time. */
+static enum err read_all(struct access_file *file, int fd, struct buf *text,
+			 struct buf *message)
+{
+	ssize_t got = 1;
+
+	while (got && text->size <= FILE_MAX_BYTES) {
+		buf_reserve(text, CHUNK_BYTES);
+		if (text->err)
+			return text->err;
+		got = read(fd, text->data + text->size, CHUNK_BYTES);
+		if (got < 0 && errno != EINTR) {
+			file->failure = errno;
+			return ERR_IO;
+		}
+		if (got > 0)
+			text->size += (size_t)got;
+	}
+	if (!got)
+		return ERR_OK;
+	buf_addf(message, "has more than %d bytes", FILE_MAX_BYTES);
+	return ERR_SETTING;
+}
+
+static enum err read_text(struct access_file *file, struct buf *text,
 			  struct buf *message)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(file->path, O_RDONLY | O_CLOEXEC);
 	enum err err;
 
-	if (fd < 0) {
-		buf_add_string(message, strerror(errno));
+	file->failure = fd < 0 ? errno : 0;
+	if (fd < 0)
 		return ERR_ACCESS;
-	}
-	err = file_read_all(fd, path, FILE_MAX_BYTES, text);
-	if (err)
-		buf_add_string(message, err_string(err));
+	err = read_all(file, fd, text, message);
 	close(fd);
 	return err;
 }
 
-/* Read the file into the table in force; after a failure it is as before. */
+/*
+ * Read the file into the table in force; after a failure it is as before.  A
+ * mistake is one until there is another file, any other failure may be gone
+ * the next time.
+ */
 static enum err load(struct access_file *file, struct buf *message)
 {
 	struct tokens tokens = { 0 };
 	struct buf text = BUF_EMPTY;
 	struct buf what = BUF_EMPTY;
-	enum err err = read_text(file->path, &text, &what);
+	enum err err = read_text(file, &text, &what);
 
 	if (!err)
 		err = parse(buf_view(&text), &tokens, &what);
 	if (err == ERR_NO_MEMORY)
-		buf_add_string(&what, err_string(err));
+		file->failure = ENOMEM;
+	if (file->failure)
+		buf_add_string(&what, strerror(file->failure));
 	if (err) {
 		buf_addf(message, "token-file %s: %s", file->path,
 			 buf_string(&what));
@@ -230,6 +259,7 @@ static enum err load(struct access_file *file, struct buf *message)
 void access_refresh(struct access_file *file, bool tell)
 {
 	int64_t now_ms = clock_monotonic_ms();
+	int former = file->failure;
 	struct buf message = BUF_EMPTY;
 	struct identity identity;
 
@@ -237,15 +267,16 @@ void access_refresh(struct access_file *file, bool tell)
 		return;
 	file->look_ms = now_ms + LOOK_MS;
 	identity = look(file->path);
-	if (!memcmp(&identity, &file->identity, sizeof(identity)))
+	if (!former && !memcmp(&identity, &file->identity, sizeof(identity)))
 		return;
 	file->identity = identity;
-	if (load(file, &message)) {
-		if (tell)
-			log_event(LOG_ERROR, "tokens-kept", "detail",
-				  buf_string(&message), NULL);
-	} else if (tell) {
-		log_event(LOG_INFO, "tokens-read", "file", file->path, NULL);
+	if (!load(file, &message)) {
+		if (tell || former)
+			log_event(LOG_INFO, "tokens-read", "file", file->path,
+				  NULL);
+	} else if (file->failure ? file->failure != former : tell) {
+		log_event(LOG_ERROR, "tokens-kept", "detail",
+			  buf_string(&message), NULL);
 	}
 	buf_release(&message);
 }

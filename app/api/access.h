@@ -16,7 +16,8 @@
  *
  * Each process looks once a second at most whether the file is another one
  * (a Secret of Kubernetes is replaced by renaming), and reads it then.  One
- * that can't be read or has a mistake leaves what was read before in force.
+ * that can't be read or has a mistake leaves what was read before in force;
+ * one that can't be read is tried again at each look.
  */
 #ifndef API_ACCESS_H
 #define API_ACCESS_H
@@ -41,7 +42,9 @@ void access_close(struct access_file *file); /* NULL is allowed */
 
 /*
  * Read the file again if it is another one, and it is a second since the last
- * look.  `tell`: log that it was read, or, once a file, why it was not.
+ * look.  `tell`: log that it was read, or, once a file, which mistake it has.
+ * Why it can't be read is always logged, once, and so is that it is read then:
+ * it may be this process alone that can't.
  */
 void access_refresh(struct access_file *file, bool tell);
 

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "api/access.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/sha256.h"
+#include "fault.h"
 #include "harness.h"
+#include "logged.h"
 
 static char path[4096];
 static struct buf text;
@@ -187,6 +192,136 @@ static void a_broken_file_changes_nothing(void)
 	access_close(file);
 }
 
+static void look_again(struct access_file *file, bool tell)
+{
+	access_hurry(file);
+	access_refresh(file, tell);
+}
+
+static void what_could_not_be_read_is_read_at_the_next_look(void)
+{
+	static const struct {
+		enum fault fault;
+		int errnum;
+	} cases[] = {
+		{ FAULT_CALL, EMFILE },
+		{ FAULT_READ, EIO },
+		{ FAULT_MEMORY, ENOMEM },
+	};
+
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		bool struck = fault_available(cases[i].fault);
+
+		for (unsigned n = 1; struck; n++) {
+			struct access_file *file;
+
+			write_text(line("old", " read"));
+			file = open_file();
+			write_text(line("new", " read"));
+			fault_arm(cases[i].fault, n, cases[i].errnum);
+			look_again(file, false);
+			struck = fault_disarm();
+			CU_ASSERT(knows(file, "old") != knows(file, "new"));
+			CU_ASSERT(struck || knows(file, "new"));
+			look_again(file, false);
+			CU_ASSERT_FALSE(knows(file, "old"));
+			CU_ASSERT(knows(file, "new"));
+			access_close(file);
+		}
+	}
+}
+
+static size_t count_of(const char *told, const char *what)
+{
+	size_t count = 0;
+
+	while ((told = strstr(told, what))) {
+		told += strlen(what);
+		count++;
+	}
+	return count;
+}
+
+/* Nobody else may find that it is this process that has no descriptors. */
+static void a_failure_of_one_process_is_told_once(void)
+{
+	struct access_file *file;
+	struct logged logged;
+	struct rlimit limit;
+	struct rlimit none;
+	const char *told;
+
+	write_text(line("old", " read"));
+	file = open_file();
+	write_text(line("new", " read"));
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	logged_begin(&logged);
+	setrlimit(RLIMIT_NOFILE, &none);
+	for (int i = 0; i < 3; i++)
+		look_again(file, false);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	CU_ASSERT(knows(file, "old"));
+	for (int i = 0; i < 3; i++)
+		look_again(file, false);
+	told = logged_end(&logged);
+	CU_ASSERT_EQUAL(count_of(told, "event="), 2);
+	CU_ASSERT_EQUAL(count_of(told, "event=tokens-kept"), 1);
+	CU_ASSERT_EQUAL(count_of(told, "Too many open files"), 1);
+	CU_ASSERT_EQUAL(count_of(told, "event=tokens-read"), 1);
+	CU_ASSERT(knows(file, "new"));
+	access_close(file);
+}
+
+/* Another failure is told, and a mistake by one process alone. */
+static void each_failure_is_told_once(void)
+{
+	struct access_file *file;
+	struct logged logged;
+	const char *told;
+
+	write_text(line("old", " read"));
+	file = open_file();
+	logged_begin(&logged);
+	CU_ASSERT_EQUAL(remove(path), 0);
+	look_again(file, false);
+	look_again(file, false);
+	CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+	look_again(file, false);
+	look_again(file, false);
+	CU_ASSERT_EQUAL(remove(path), 0);
+	write_text(line("new", " reed"));
+	look_again(file, false);
+	look_again(file, false);
+	write_text(line("new", " ride"));
+	look_again(file, true);
+	look_again(file, true);
+	told = logged_end(&logged);
+	CU_ASSERT_EQUAL(count_of(told, "event="), 3);
+	CU_ASSERT_EQUAL(count_of(told, "No such file"), 1);
+	CU_ASSERT_EQUAL(count_of(told, "Is a directory"), 1);
+	CU_ASSERT_EQUAL(count_of(told, "has no role"), 1);
+	CU_ASSERT(knows(file, "old"));
+	access_close(file);
+}
+
+static void a_file_that_is_too_large_is_a_mistake(void)
+{
+	struct buf message = BUF_EMPTY, all = BUF_EMPTY;
+	struct access_file *file;
+	struct logged logged;
+
+	while (all.size < 1 << 20)
+		buf_add_string(&all, "# nobody\n");
+	write_text(buf_string(&all));
+	logged_begin(&logged);
+	CU_ASSERT_EQUAL(access_open(path, &file, &message), ERR_SETTING);
+	CU_ASSERT_STRING_EQUAL(logged_end(&logged), "");
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_string(&message), "1048576 bytes"));
+	buf_release(&message);
+	buf_release(&all);
+}
+
 static void many_tokens_are_all_known(void)
 {
 	struct buf all = BUF_EMPTY;
@@ -217,6 +352,10 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(an_empty_file_lets_nobody_in),
 	HARNESS_TEST(another_file_is_read),
 	HARNESS_TEST(a_broken_file_changes_nothing),
+	HARNESS_TEST(what_could_not_be_read_is_read_at_the_next_look),
+	HARNESS_TEST(a_failure_of_one_process_is_told_once),
+	HARNESS_TEST(each_failure_is_told_once),
+	HARNESS_TEST(a_file_that_is_too_large_is_a_mistake),
 	HARNESS_TEST(many_tokens_are_all_known),
 };
 

@@ -63,10 +63,12 @@ int child_signal_fd(void)
 int child_read_signal(int signal_fd)
 {
 	struct signalfd_siginfo info;
+	int asked = 0;
 
-	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
-		return 0;
-	return (int)info.ssi_signo;
+	while (read(signal_fd, &info, sizeof(info)) == sizeof(info))
+		if (asked != CHILD_DRAIN)
+			asked = (int)info.ssi_signo;
+	return asked;
 }
 
 long child_backoff_ms(unsigned deaths)

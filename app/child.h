@@ -46,7 +46,8 @@ void child_block_signals(void);
 /*
  * What a child can be asked: as a set; as a descriptor to be polled, which is
  * not blocking and the caller's to close (signalfd(2); -1: none, logged); and
- * what has been asked there since, 0 for nothing.
+ * what has been asked there since, 0 for nothing.  Of both it is CHILD_DRAIN:
+ * where the service ends no successor comes.
  */
 void child_signals(sigset_t *set);
 int child_signal_fd(void);

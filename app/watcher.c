@@ -241,7 +241,7 @@ static void obey(struct watcher *w)
 	if (!signal)
 		return;
 	w->leaving = true;
-	w->api.draining = signal == CHILD_DRAIN;
+	w->api.draining = w->api.draining || signal == CHILD_DRAIN;
 }
 
 static void take_event(struct watcher *w, const struct epoll_event *event)
@@ -395,7 +395,7 @@ static void close_watcher(struct watcher *w)
 
 /*
  * When the service ends, who has connected already is answered; when only we
- * are replaced, the next one takes them.
+ * are replaced, the next one takes them, unless the service ends meanwhile.
  */
 static void leave(struct watcher *w)
 {
@@ -403,12 +403,14 @@ static void leave(struct watcher *w)
 
 	if (!w->api.draining)
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, w->listen_fd, NULL);
-	else
-		accept_all(w);
-	audience_dismiss(&w->audience);
-	while (w->audience.count && clock_monotonic_ms() < until_ms) {
-		turn(w, until_ms);
+	for (;;) {
+		obey(w);
+		if (w->api.draining)
+			accept_all(w);
 		audience_dismiss(&w->audience);
+		if (!w->audience.count || clock_monotonic_ms() >= until_ms)
+			return;
+		turn(w, until_ms);
 	}
 }
 

@@ -223,6 +223,16 @@ static void work_a_round(struct worker *w)
 	pace_round(&w->pace, w->taken, settle(w));
 }
 
+static void obey(struct worker *w)
+{
+	int signal = child_read_signal(w->signal_fd);
+
+	if (!signal)
+		return;
+	w->leaving = true;
+	w->api.draining = w->api.draining || signal == CHILD_DRAIN;
+}
+
 /* Wait for a connection, the end of a sync, or for being asked to leave. */
 static void wait_for_work(struct worker *w)
 {
@@ -231,34 +241,38 @@ static void wait_for_work(struct worker *w)
 
 	if (count == 0)
 		store_idle(w->api.store);
-	for (int i = 0; i < count; i++) {
-		int signal = events[i].data.fd == w->signal_fd
-				     ? child_read_signal(w->signal_fd)
-				     : 0;
+	for (int i = 0; i < count; i++)
+		if (events[i].data.fd == w->signal_fd)
+			obey(w);
+}
 
-		if (!signal)
-			continue;
-		w->leaving = true;
-		w->api.draining = signal == CHILD_DRAIN;
+static void answer_all_held(struct worker *w)
+{
+	while (w->syncing) {
+		answer_synced(w, syncer_wait(&w->syncer));
+		settle(w);
 	}
 }
 
 /*
  * Serve what is pending.  When the service ends, that is all who have connected
- * before it refused to be connected to, as far as the time goes.
+ * before it refused to be connected to, as far as the time goes.  It may end
+ * while we make room for a successor, who then does not come.
  */
 static void work_last_rounds(struct worker *w)
 {
-	int64_t until_ms = clock_monotonic_ms() + LAST_ROUNDS_MS;
+	int64_t until_ms;
 
+	work_a_round(w);
+	answer_all_held(w);
+	obey(w);
+	if (!w->api.draining)
+		return;
+	until_ms = clock_monotonic_ms() + LAST_ROUNDS_MS;
 	do
 		work_a_round(w);
-	while (w->api.draining && w->taken > 0 &&
-	       clock_monotonic_ms() < until_ms);
-	while (w->syncing) {
-		answer_synced(w, syncer_wait(&w->syncer));
-		settle(w);
-	}
+	while (w->taken > 0 && clock_monotonic_ms() < until_ms);
+	answer_all_held(w);
 }
 
 static enum err watch(const struct worker *w, int fd, uint32_t events)

@@ -234,6 +234,31 @@ static void the_signals_of_the_service_are_blocked(void)
 	CU_ASSERT_PTR_EQUAL(signal(SIGCHLD, SIG_DFL), SIG_DFL);
 }
 
+static void the_end_of_the_service_counts_for_more_than_a_successor(void)
+{
+	static const struct {
+		int line;
+		int first, second;
+		int asked;
+	} cases[] = {
+		{ __LINE__, CHILD_YIELD, CHILD_YIELD, CHILD_YIELD },
+		{ __LINE__, CHILD_DRAIN, CHILD_DRAIN, CHILD_DRAIN },
+		{ __LINE__, CHILD_YIELD, CHILD_DRAIN, CHILD_DRAIN },
+		{ __LINE__, CHILD_DRAIN, CHILD_YIELD, CHILD_DRAIN },
+	};
+	int fd = child_signal_fd();
+
+	CU_ASSERT_EQUAL(child_read_signal(fd), 0);
+	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {
+		kill(getpid(), cases[i].first);
+		kill(getpid(), cases[i].second);
+		HARNESS_CASE(cases[i].line,
+			     child_read_signal(fd) == cases[i].asked);
+		HARNESS_CASE(cases[i].line, child_read_signal(fd) == 0);
+	}
+	close(fd);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(early_deaths_make_the_next_one_wait_longer),
 	HARNESS_TEST(one_that_keeps_dying_is_due_ever_later),
@@ -246,6 +271,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(asking_nobody_does_nothing),
 	HARNESS_TEST(a_child_dies_with_its_parent),
 	HARNESS_TEST(the_signals_of_the_service_are_blocked),
+	HARNESS_TEST(the_end_of_the_service_counts_for_more_than_a_successor),
 };
 
 int main(void)

@@ -386,6 +386,35 @@ static void leaving_ends_streams_and_answers_polls(void)
 	}
 }
 
+/* A request that does not come keeps it until the service ends as well. */
+static void who_has_connected_when_the_service_ends_is_answered(void)
+{
+	struct view none = { 0 };
+	struct fixture f;
+	struct buf half = BUF_EMPTY;
+	struct buf answer = BUF_EMPTY;
+	int fd, poll, late;
+
+	start(&f);
+	fd = peer_dial(f.listen[LISTEN_WATCH]);
+	peer_begin(&half, RESPONDER, 0);
+	peer_send(fd, &half);
+	CU_ASSERT(put(&f, "/v1/kv/a"));
+	poll = send_request(&f, "GET", "/v1/watch", none);
+	CU_ASSERT(ask(&f, "GET", "/v1/kv/a", none, "Status: 200 "));
+	kill(f.pid, CHILD_YIELD);
+	peer_receive(poll, &answer);
+	late = send_request(&f, "GET", "/v1/kv/a", none);
+	kill(f.pid, CHILD_DRAIN);
+	wait_end(&f);
+	buf_clear(&answer);
+	peer_receive(late, &answer);
+	CU_ASSERT(peer_answered(&answer, "Status: 200 "));
+	close(fd);
+	buf_release(&half);
+	buf_release(&answer);
+}
+
 /* Everything else */
 
 static void other_requests_are_served_as_by_a_worker(void)
@@ -426,6 +455,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(who_reads_slowly_misses_nothing),
 	HARNESS_TEST(a_request_that_does_not_come_is_given_up),
 	HARNESS_TEST(leaving_ends_streams_and_answers_polls),
+	HARNESS_TEST(who_has_connected_when_the_service_ends_is_answered),
 	HARNESS_TEST(other_requests_are_served_as_by_a_worker),
 };
 

@@ -325,15 +325,20 @@ static void all_that_is_pending_is_answered(void)
 /* Leaving */
 
 /* PUTs that nobody has taken yet. */
-static void begin_puts(struct fixture *f, int *fds, int count)
+static void put_many(const struct fixture *f, int *fds, int count)
 {
-	open_service(f);
 	for (int i = 0; i < count; i++) {
 		struct buf bytes = BUF_EMPTY;
 
 		peer_request(&bytes, "PUT", "/v1/kv/a", view_of("x"));
 		fds[i] = begin_exchange(f, &bytes);
 	}
+}
+
+static void begin_puts(struct fixture *f, int *fds, int count)
+{
+	open_service(f);
+	put_many(f, fds, count);
 	serving_start(&f->serving);
 }
 
@@ -374,6 +379,64 @@ static void what_a_worker_leaves_behind_is_answered_by_the_next_one(void)
 	serving_start(&f.serving);
 	end_puts(fds, PEERS);
 	stop(&f, CHILD_YIELD);
+}
+
+/* In which of its syncs a worker is asked for what. */
+static struct {
+	int yield;
+	int drain;
+	int syncs;
+} asked;
+
+static enum err sync_asked(struct store *store, uint64_t ticket)
+{
+	(void)store;
+	(void)ticket;
+	asked.syncs++;
+	if (asked.syncs == asked.yield)
+		kill(getpid(), CHILD_YIELD);
+	if (asked.syncs == asked.drain)
+		kill(getpid(), CHILD_DRAIN);
+	return ERR_OK;
+}
+
+/* The worker has ended; whoever is still pending has nobody. */
+static void end_service(struct fixture *f)
+{
+	int status = -1;
+
+	CU_ASSERT_EQUAL(waitpid(f->serving.pid, &status, 0), f->serving.pid);
+	CU_ASSERT_EQUAL(status, 0);
+	service_close_listeners(&f->serving.service);
+	store_close(f->serving.store);
+}
+
+static void a_worker_that_leaves_when_the_service_ends_answers_all(void)
+{
+	enum { PEERS = 100, ROUND = 4 };
+	static const int drains[] = { 1, 2, 3 };
+
+	for (size_t i = 0; i < HARNESS_COUNT(drains); i++) {
+		struct fixture f;
+		struct store_engine engine;
+		const struct store_engine *real;
+		int fds[PEERS];
+
+		asked.syncs = 0;
+		asked.yield = 1;
+		asked.drain = drains[i];
+		open_service(&f);
+		f.serving.conf.round_max = ROUND;
+		real = f.serving.store->engine;
+		engine = *real;
+		engine.sync = sync_asked;
+		f.serving.store->engine = &engine;
+		put_many(&f, fds, PEERS);
+		serving_start(&f.serving);
+		f.serving.store->engine = real;
+		end_service(&f);
+		end_puts(fds, PEERS);
+	}
 }
 
 static void an_idle_worker_leaves_at_once(void)
@@ -776,6 +839,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(all_that_is_pending_is_answered),
 	HARNESS_TEST(what_is_pending_when_the_service_ends_is_answered),
 	HARNESS_TEST(what_a_worker_leaves_behind_is_answered_by_the_next_one),
+	HARNESS_TEST(a_worker_that_leaves_when_the_service_ends_answers_all),
 	HARNESS_TEST(an_idle_worker_leaves_at_once),
 	HARNESS_TEST(a_write_that_is_not_on_disk_is_not_acknowledged),
 	HARNESS_TEST(what_fails_after_it_has_waited_is_told_to_whom_it_belongs),

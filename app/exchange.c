@@ -105,20 +105,29 @@ bool exchange_begin(struct exchange *x, int fd, struct timeval timeout)
 	return true;
 }
 
+static int64_t timeout_us(const struct exchange *x)
+{
+	return (int64_t)x->timeout.tv_sec * 1000000 + x->timeout.tv_usec;
+}
+
 /*
  * Read the stream to its end, and keep nothing.  False when the end does not
- * come: then the peer went away, or gave the request up.
+ * come: then the peer went away, or gave the request up.  What is taken in
+ * pieces may be of any size, and has the time for each piece anew.
  */
-static bool read_end(struct exchange *x)
+static bool read_end(struct exchange *x, bool pieces)
 {
-	int64_t until_us = clock_monotonic_us() +
-			   (int64_t)x->timeout.tv_sec * 1000000 +
-			   x->timeout.tv_usec;
+	int64_t until_us = clock_monotonic_us() + timeout_us(x);
 	char piece[DRAIN_BYTES];
 
-	while (FCGX_GetStr(piece, sizeof(piece), x->fcgi.in) > 0)
-		if (clock_monotonic_us() > until_us)
+	while (FCGX_GetStr(piece, sizeof(piece), x->fcgi.in) > 0) {
+		int64_t now_us = clock_monotonic_us();
+
+		if (now_us > until_us)
 			return false;
+		if (pieces)
+			until_us = now_us + timeout_us(x);
+	}
 	return !FCGX_GetError(x->fcgi.in);
 }
 
@@ -157,14 +166,14 @@ bool exchange_read_body(struct exchange *x, size_t body_max, enum err *err)
 	uint64_t size;
 
 	if (*err)
-		return read_end(x);
+		return read_end(x, false);
 	if (!body_length(x, &size))
 		*err = ERR_INVALID;
 	else if (size > body_max)
 		*err = ERR_VALUE_TOO_LARGE;
 	else
 		*err = read_bytes(x, (size_t)size);
-	return read_end(x);
+	return read_end(x, false);
 }
 
 static enum err read_piece(void *arg, void *data, size_t size, size_t *got)
@@ -197,7 +206,7 @@ void exchange_offer_body(struct exchange *x)
 
 bool exchange_end_body(struct exchange *x)
 {
-	return read_end(x);
+	return read_end(x, true);
 }
 
 static enum err put(void *arg, struct view bytes)

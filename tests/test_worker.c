@@ -722,6 +722,40 @@ static void a_body_that_is_too_long_is_read_and_refused(void)
 	stop(&f, CHILD_DRAIN);
 }
 
+/* Longer than a request may take in all, but no piece is late. */
+static void an_import_is_refused_however_long_its_body_takes(void)
+{
+	enum { PIECES = 15, PIECE = 40000 };
+	struct fixture f;
+	struct buf bytes = BUF_EMPTY;
+	struct buf answer = BUF_EMPTY;
+	char *piece = calloc(1, PIECE);
+	int64_t begun_ms = clock_monotonic_ms();
+	int fd;
+
+	start(&f);
+	fd = dial(&f);
+	peer_begin(&bytes, RESPONDER, 0);
+	peer_params(&bytes, "POST", "/v1/import?mode=none", "600000");
+	peer_send(fd, &bytes);
+	buf_clear(&bytes);
+	peer_record(&bytes, STDIN, (struct view){ piece, PIECE });
+	for (int i = 0; i < PIECES; i++) {
+		clock_sleep_ms(TIMEOUT_MS / 10);
+		peer_send(fd, &bytes);
+	}
+	buf_clear(&bytes);
+	peer_record(&bytes, STDIN, (struct view){ 0 });
+	peer_send(fd, &bytes);
+	CU_ASSERT(clock_monotonic_ms() - begun_ms > TIMEOUT_MS);
+	peer_receive(fd, &answer);
+	CU_ASSERT(peer_answered(&answer, "Status: 4"));
+	free(piece);
+	buf_release(&bytes);
+	buf_release(&answer);
+	stop(&f, CHILD_DRAIN);
+}
+
 static void a_request_that_is_aborted_changes_nothing(void)
 {
 	struct fixture f;
@@ -852,6 +886,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(of_a_body_longer_than_said_only_that_much_counts),
 	HARNESS_TEST(a_length_that_is_no_number_is_refused),
 	HARNESS_TEST(a_body_that_is_too_long_is_read_and_refused),
+	HARNESS_TEST(an_import_is_refused_however_long_its_body_takes),
 	HARNESS_TEST(a_request_that_is_aborted_changes_nothing),
 	HARNESS_TEST(a_request_without_method_or_target_is_refused),
 	HARNESS_TEST(a_peer_that_stalls_is_given_up),

@@ -31,7 +31,7 @@
  * A body made in pieces goes at the client's pace.  After so long lighttpd
  * gives up a client that takes nothing (server.max-write-idle).
  */
-#define STREAM_TIMEOUT_S   300
+#define STREAM_TIMEOUT_S   400
 #define STREAM_PIECE_BYTES (32 << 10)
 
 /* So often whoever makes the body is asked whether it shall go on. */

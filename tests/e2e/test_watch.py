@@ -6,13 +6,16 @@ import hashlib
 import json
 import os
 import random
+import re
 import resource
 import selectors
 import signal
 import socket
+import subprocess
 import threading
 import time
 
+import contract
 import librapi
 import vitals
 from stream import Stream, poll
@@ -111,6 +114,23 @@ class Watch(librapi.SharedService):
         put = self.s.put("/v1/kv/loud", b"1")
         while stream.last is None or stream.last < put.revision:
             self.assertEqual(stream.read(), [])
+
+    def test_lighttpd_outwaits_the_longest_silence(self):
+        """Over HTTP/2 it counts from what the connection was last sent, which
+        may be an answer to a request before this one."""
+        with open(os.path.join(librapi.BUILD, "lighttpd", "common.conf"),
+                  encoding="ascii") as f:
+            conf = f.read()
+        write_s, keep_s = (
+            int(re.search(rf"^server\.{name} = (\d+)$", conf, re.M)[1])
+            for name in ("max-write-idle", "max-keep-alive-idle"))
+        parameters = contract.load()["components"]["parameters"]
+        wait_s = parameters["wait"]["schema"]["maximum"]
+        usage = subprocess.run([librapi.PROGRAM, "--help"], check=True,
+                               capture_output=True, text=True).stdout
+        beat_ms = int(re.search(r"--watch-heartbeat-ms=.*?\(\d+ to (\d+);",
+                                usage, re.S)[1])
+        self.assertGreater(write_s, max(wait_s, beat_ms / 1000) + keep_s)
 
     def test_what_is_wrong_is_told(self):
         for target, status, code in (

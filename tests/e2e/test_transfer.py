@@ -326,6 +326,23 @@ class Import(librapi.SharedService):
         self.assertEqual(answer.json["count"], 300)
         connection.close()
 
+    def test_nothing_else_may_be_of_any_size(self):
+        """What lighttpd takes in it keeps, before librapi can refuse it."""
+        for method, target in (
+                ("PUT", "/v1/import"), ("PATCH", "/v1/import"),
+                ("PUT", "/v1/kv/../import"), ("PUT", "/v1/kv/..%2Fimport"),
+                ("POST", "/v1/importanything"), ("PUT", "/v1/importanything"),
+                ("POST", "/v1/import/"), ("POST", "/v1/import/x"),
+                ("POST", "/v1/kv/import"), ("POST", "/v1/export")):
+            connection = self.s.connect()
+            connection.socket.settimeout(10)
+            connection.send(f"{method} {target} HTTP/1.1\r\nHost: x\r\n"
+                            "Content-Length: 99999999999\r\n\r\n".encode())
+            with self.subTest(method=method, target=target):
+                self.assert_problem(connection.receive(), 413,
+                                    "request-too-large")
+            connection.close()
+
     def test_expiry_is_a_time_and_is_kept(self):
         body = (b'{"librapi":1}\n'
                 b'{"key":"old","value":"x","expires":"2020-01-01T00:00:00Z"}\n'

@@ -155,8 +155,6 @@ class Pod(librapi.TestCase):
                                            token=token).body, b"x")
 
     def test_the_plain_manifests_make_such_a_pod_too(self):
-        if not kube.kustomizer():
-            self.skipTest("no kubectl 1.21 or later")
         self.play(manifests(container.VERSIONS[0]))
         self.put_and_get()
 

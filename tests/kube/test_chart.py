@@ -7,7 +7,6 @@ import copy
 import hashlib
 import os
 import re
-import unittest
 
 import kube
 import librapi
@@ -120,7 +119,7 @@ class Chart(librapi.TestCase):
             kube.run(kube.HELM, "lint", "--strict", kube.CHART, *values)
 
     def test_kubernetes_would_take_every_document(self):
-        manifests = kube.kustomize("microk8s") if kube.kustomizer() else ""
+        manifests = kube.kustomize("microk8s")
         kube.validate(self.text + "\n---\n" + manifests)
 
     def test_what_kubernetes_would_refuse_is_found_here(self):
@@ -265,13 +264,11 @@ class Chart(librapi.TestCase):
         self.assertEqual(without_helm(copy.deepcopy(manifests)),
                          without_helm(copy.deepcopy(chart)))
 
-    @unittest.skipUnless(kube.kustomizer(), "no kubectl 1.21 or later")
     def test_the_plain_manifests_are_what_the_chart_makes(self):
         self.agree(kube.template("--set",
                                  "access.existingSecret=librapi").stdout,
                    kube.kustomize("base"), [])
 
-    @unittest.skipUnless(kube.kustomizer(), "no kubectl 1.21 or later")
     def test_and_so_are_those_for_microk8s(self):
         self.agree(kube.template(MICROK8S).stdout,
                    kube.kustomize("microk8s"),

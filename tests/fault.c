@@ -208,13 +208,6 @@ int renameat(int dir, const char *name, int to_dir, const char *to)
 	return strikes(FAULT_WRITE) ? -1 : next(dir, name, to_dir, to);
 }
 
-int renameat2(int dir, const char *name, int to_dir, const char *to,
-	      unsigned flags)
-{
-	NEXT(renameat2);
-	return strikes(FAULT_WRITE) ? -1 : next(dir, name, to_dir, to, flags);
-}
-
 int mkdir(const char *path, mode_t mode)
 {
 	NEXT(mkdir);

@@ -22,8 +22,7 @@
 enum fault {
 	FAULT_MEMORY, /* malloc, calloc, realloc; errno is ENOMEM */
 	FAULT_WRITE,  /* openat, pwrite, fsync, fdatasync, ftruncate,
-			 posix_fallocate, fallocate, renameat,
-			 renameat2, mkdir */
+			 posix_fallocate, fallocate, renameat, mkdir */
 	FAULT_SYNC,   /* fsync, fdatasync */
 	FAULT_READ,   /* read, pread */
 	FAULT_CALL,   /* all but memory, and write, open, mmap, unlinkat,

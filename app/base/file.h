@@ -89,9 +89,11 @@ enum err file_copy(int from, int to, const char *name);
 /*
  * Replace `name` in folder fd `dir` by `data`, atomically and for good:
  * write NAME.tmp, fsync, rename, fsync of the folder (rename(2), fsync(2)).
- * After a failure `name` is the old file, whole: even a failed fsync of the
- * folder is taken back, where the file system can exchange two names (ext4,
- * xfs, btrfs and tmpfs can).
+ *
+ * After a failure `name` is the old file, or, when it was the folder that could
+ * not be synced, the new one; whole either way.  After a power cut it may then
+ * be either, and a sync that succeeds later need not change that (fsync(2)
+ * tells of a failure once): only to replace the file again does.
  */
 enum err file_replace(int dir, const char *name, struct view data, mode_t mode);
 

@@ -40,29 +40,15 @@ static enum err write_new(int dir, const char *name, struct view data,
 	return err;
 }
 
-/*
- * The new file under the name.  The old one, if there is one, trades places
- * with it, so that there is a way back when the folder can't be synced: what
- * the caller takes back next may be what the new file speaks of.
- */
+/* There is no way back from here: somebody may have read the new file. */
 static enum err put_in_place(int dir, const char *new, const char *name)
 {
-	const bool traded = !renameat2(dir, new, dir, name, RENAME_EXCHANGE);
-	const bool first = !traded && errno == ENOENT;
 	enum err err;
 
-	if (!traded && renameat(dir, new, dir, name)) {
-		err = log_errno("rename-failed", name, errno);
-		file_remove(dir, new);
-		return err;
-	}
-	err = file_sync(dir, name);
-	if (err && traded && renameat2(dir, new, dir, name, RENAME_EXCHANGE))
-		log_errno("rename-failed", name, errno);
-	if (err && first)
-		file_remove(dir, name);
-	if (traded)
-		file_remove(dir, new);
+	if (!renameat(dir, new, dir, name))
+		return file_sync(dir, name);
+	err = log_errno("rename-failed", name, errno);
+	file_remove(dir, new);
 	return err;
 }
 

@@ -134,8 +134,8 @@ static void what_a_crash_left_does_no_harm(void)
 	close(dir);
 }
 
-/* Whichever step fails: the old file, and nothing else. */
-static void every_failing_step_leaves_the_old_file(void)
+/* Whichever step fails: the old file or the new one, and nothing else. */
+static void every_failing_step_leaves_one_whole_file(void)
 {
 	int dir = open_tmpdir();
 	unsigned n = 1;
@@ -149,17 +149,17 @@ static void every_failing_step_leaves_the_old_file(void)
 		err = file_replace(dir, "f", view_of("new"), 0600);
 		if (!fault_disarm())
 			break;
-		/* The exchange of names has another way, the rest has not. */
-		CU_ASSERT_EQUAL(err, n == 4 ? ERR_OK : ERR_FULL);
-		CU_ASSERT(file_is(dir, "f", n == 4 ? "new" : "old"));
+		/* What was seen under the name is not taken back. */
+		CU_ASSERT_EQUAL(err, ERR_FULL);
+		CU_ASSERT(file_is(dir, "f", n == 5 ? "new" : "old"));
 		CU_ASSERT_FALSE(exists(dir, "f.tmp"));
 	}
-	CU_ASSERT_EQUAL(n, 6); /* open, write, sync, exchange, folder's sync */
+	CU_ASSERT_EQUAL(n, 6); /* open, write, sync, rename, folder's sync */
 	CU_ASSERT(file_is(dir, "f", "new"));
 	close(dir);
 }
 
-static void every_failing_step_leaves_no_file_where_none_was(void)
+static void where_none_was_only_the_last_step_leaves_a_file(void)
 {
 	int dir = open_tmpdir();
 	unsigned n = 1;
@@ -172,11 +172,11 @@ static void every_failing_step_leaves_no_file_where_none_was(void)
 		err = file_replace(dir, "f", view_of("new"), 0600);
 		if (!fault_disarm())
 			break;
-		CU_ASSERT_EQUAL(err, n == 4 ? ERR_OK : ERR_ACCESS);
-		CU_ASSERT_EQUAL(exists(dir, "f"), n == 4);
+		CU_ASSERT_EQUAL(err, ERR_ACCESS);
+		CU_ASSERT_EQUAL(exists(dir, "f"), n == 5);
 		CU_ASSERT_FALSE(exists(dir, "f.tmp"));
 	}
-	CU_ASSERT_EQUAL(n, 7); /* as above, and the plain rename */
+	CU_ASSERT_EQUAL(n, 6);
 	close(dir);
 }
 
@@ -387,8 +387,8 @@ int main(void)
 		HARNESS_TEST(a_file_is_replaced_as_a_whole),
 		HARNESS_TEST(a_reader_keeps_the_file_that_was_replaced),
 		HARNESS_TEST(what_a_crash_left_does_no_harm),
-		HARNESS_TEST(every_failing_step_leaves_the_old_file),
-		HARNESS_TEST(every_failing_step_leaves_no_file_where_none_was),
+		HARNESS_TEST(every_failing_step_leaves_one_whole_file),
+		HARNESS_TEST(where_none_was_only_the_last_step_leaves_a_file),
 		HARNESS_TEST(a_name_too_long_is_refused),
 		HARNESS_TEST(a_folder_that_is_gone_is_told),
 		HARNESS_TEST(a_read_only_folder_is_told),

@@ -174,10 +174,6 @@ static void apply_name(struct names *names, const struct trace_op *op)
 		set_name(names, op->name, -1);
 		set_name(names, op->to, (int)op->file);
 		break;
-	case TRACE_EXCHANGE:
-		set_name(names, op->name, (int)op->other);
-		set_name(names, op->to, (int)op->file);
-		break;
 	default:
 		set_name(names, op->name, -1);
 	}
@@ -209,7 +205,6 @@ static void step(struct play *p, const struct disk *disk,
 		break;
 	case TRACE_CREATE:
 	case TRACE_RENAME:
-	case TRACE_EXCHANGE:
 	case TRACE_UNLINK:
 		wait_for_sync(&p->renames, op);
 		break;

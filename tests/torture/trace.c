@@ -297,22 +297,17 @@ int fdatasync(int fd)
 	return note_sync(next(fd), fd);
 }
 
-static void note_rename(enum trace_kind kind, const char *name, const char *to)
+static void note_rename(const char *name, const char *to)
 {
 	const unsigned *file = find(name);
-	const unsigned *other = find(to);
 	struct trace_op *op;
 
-	if (!file || (kind == TRACE_EXCHANGE && !other))
+	if (!file)
 		die("a rename of a file that is not there");
-	op = add(kind, *file, NULL, 0);
-	op->other = other ? *other : 0;
+	op = add(TRACE_RENAME, *file, NULL, 0);
 	strcpy(op->name, name);
 	strcpy(op->to, to);
-	if (kind == TRACE_EXCHANGE)
-		learn(name, op->other);
-	else
-		forget(name);
+	forget(name);
 	learn(to, op->file);
 }
 
@@ -323,21 +318,7 @@ int renameat(int dir, const char *name, int to_dir, const char *to)
 
 	result = next(dir, name, to_dir, to);
 	if (result == 0 && in_folder(dir))
-		note_rename(TRACE_RENAME, name, to);
-	return result;
-}
-
-int renameat2(int dir, const char *name, int to_dir, const char *to,
-	      unsigned flags)
-{
-	int result;
-	NEXT(renameat2);
-
-	result = next(dir, name, to_dir, to, flags);
-	if (result == 0 && in_folder(dir))
-		note_rename(flags & RENAME_EXCHANGE ? TRACE_EXCHANGE
-						    : TRACE_RENAME,
-			    name, to);
+		note_rename(name, to);
 	return result;
 }
 

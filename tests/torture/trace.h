@@ -19,10 +19,9 @@
 #define TRACE_FILES_MAX 4096
 
 enum trace_kind {
-	TRACE_FOUND,    /* file `file` had this name at the beginning */
-	TRACE_CREATE,   /* a new, empty file of this name */
-	TRACE_RENAME,   /* `name` becomes `to`, in place of what had it */
-	TRACE_EXCHANGE, /* `name` and `to`, the names of `file` and `other` */
+	TRACE_FOUND,  /* file `file` had this name at the beginning */
+	TRACE_CREATE, /* a new, empty file of this name */
+	TRACE_RENAME, /* `name` becomes `to`, in place of what had it */
 	TRACE_UNLINK,
 	TRACE_SYNC_FOLDER,
 	TRACE_WRITE,    /* `data` of `size` bytes at `at` */
@@ -35,7 +34,6 @@ enum trace_kind {
 struct trace_op {
 	enum trace_kind kind;
 	unsigned file;
-	unsigned other;
 	char name[TRACE_NAME_SIZE];
 	char to[TRACE_NAME_SIZE];
 	uint64_t at;

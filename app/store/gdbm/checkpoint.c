@@ -14,7 +14,10 @@
  * what was deleted.
  *
  * A failure leaves files that no MANIFEST names, and the segments: nothing is
- * lost, and the next turn tries again.
+ * lost, and the next turn tries again.  A MANIFEST that was put in place, and
+ * whose folder could not be synced, stays: readers may go by it, so its version
+ * and the names in it are used up.  Until it is known to be on disk, what the
+ * one before names stays as well.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,13 +45,9 @@ struct checkpoint {
 	bool waited;    /* in vain; see wait_for_room() */
 };
 
-enum err checkpoint_resume(struct gdbm_store *g)
+/* By the MANIFEST on disk, which this announces. */
+static void go_by(struct gdbm_store *g, struct manifest disk)
 {
-	struct manifest disk = { 0 };
-	enum err err = manifest_read(g->dir, &disk);
-
-	if (err)
-		return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
 	manifest_release(&g->manifest);
 	g->manifest = disk;
 	atomic_store(&g->shared->version, disk.version);
@@ -56,20 +55,55 @@ enum err checkpoint_resume(struct gdbm_store *g)
 	engine_note_tables(g);
 	g->housekeeping.resumed = true;
 	g->housekeeping.in_doubt = false;
+}
+
+static enum err read_existing(struct gdbm_store *g, struct manifest *disk)
+{
+	enum err err = manifest_read(g->dir, disk);
+
+	return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
+}
+
+/*
+ * The folder's next sync may succeed because the kernel has given up on what
+ * the last one failed to write (sync.c).  The same MANIFEST is put in place
+ * once more, so that there is something to be written; without room for it,
+ * that was what the sync lacked, and it can be tried again.
+ */
+enum err checkpoint_resume(struct gdbm_store *g)
+{
+	struct manifest disk = { 0 };
+	enum err err = read_existing(g, &disk);
+
+	if (err)
+		return err;
+	if (g->housekeeping.in_doubt)
+		err = manifest_write(g->dir, &disk);
+	if (err && err != ERR_FULL) {
+		manifest_release(&disk);
+		return err;
+	}
+	go_by(g, disk);
 	return ERR_OK;
 }
 
 /* Sync the folder, so that the tables' names are there before MANIFEST's. */
 static enum err publish(struct checkpoint *c)
 {
-	enum err err = file_sync(c->g->dir, "data directory");
+	struct gdbm_store *g = c->g;
+	struct manifest disk = { 0 };
+	enum err err = file_sync(g->dir, "data directory");
 
-	c->fresh.version = c->g->manifest.version + 1;
+	c->fresh.version = g->manifest.version + 1;
 	if (err)
 		return err;
-	c->g->housekeeping.in_doubt = true;
-	err = manifest_write(c->g->dir, &c->fresh);
-	return err ? err : checkpoint_resume(c->g);
+	g->housekeeping.in_doubt = true;
+	err = manifest_write(g->dir, &c->fresh);
+	if (!err)
+		err = read_existing(g, &disk);
+	if (!err)
+		go_by(g, disk);
+	return err;
 }
 
 static enum err fresh_begin(struct checkpoint *c)
@@ -304,7 +338,9 @@ enum err checkpoint_run(struct gdbm_store *g)
 
 	if (err)
 		return err;
-	atomic_store(&g->shared->merging, true);
+	/* One that was killed may have been told that its sync failed. */
+	if (atomic_exchange(&g->shared->merging, true))
+		g->housekeeping.in_doubt = true;
 	err = merge_all(g);
 	atomic_store(&g->shared->merging, false);
 	if (!err)

@@ -60,7 +60,7 @@ struct housekeeping {
 	uint64_t seen_revision; /* at the last look, and since when */
 	int64_t seen_ms;
 	bool resumed;      /* by the MANIFEST on disk */
-	bool in_doubt;     /* that may be another than g->manifest */
+	bool in_doubt;     /* that is another, or not known to be on disk */
 	int64_t retry_ms;  /* monotonic; after a failed checkpoint */
 	int64_t expiry_ms; /* monotonic; next look for expired keys */
 	int64_t room_ms;   /* monotonic; next look for room on the disk */
@@ -390,6 +390,7 @@ enum err checkpoint_run(struct gdbm_store *g);
 /*
  * checkpoint.c: go by the MANIFEST on disk, and announce it: a housekeeper
  * that was killed between its rename and its announcement may have left it so.
+ * One that is in doubt is put in place once more before.
  */
 enum err checkpoint_resume(struct gdbm_store *g);
 

@@ -6,7 +6,7 @@
  *
  *   librapi-manifest 1
  *   store 6f1e8c2a…                      this store's id, 32 hexadecimal digits
- *   version 42                           raised by every replacement
+ *   version 42                           raised by every change
  *   revision 184471                      the last one the tables hold
  *   segment 17                           first journal segment still needed
  *   next-table 9                         id for the next new table

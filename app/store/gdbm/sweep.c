@@ -56,7 +56,7 @@ static void drop_memtables(struct gdbm_store *g)
 
 /*
  * Only a process that goes by the newest MANIFEST may remove anything; one
- * that replaced it and could not read it back does not.
+ * that replaced it, and could not sync that or read it back, does not.
  */
 bool sweep_run(struct gdbm_store *g)
 {

@@ -3,13 +3,17 @@
  * What happens around a sync: nothing shows before it is durable, a sync that
  * failed is never believed afterwards, and a syncer that dies leaves no doubt.
  *
- * fdatasync(2) is ours here: slow, failing, or deadly, as a test says.
+ * fdatasync(2) is ours here: slow, failing, or deadly, as a test says; so is
+ * fsync(2) of the data directory, once a MANIFEST is there that nobody was
+ * told of.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,6 +35,9 @@ enum sync_mode {
 	SYNC_SLOW_AND_DIE
 };
 
+/* What a reader and a checkpoint tell each other. */
+enum step { STEP_NONE, STEP_RENAMED, STEP_READ, STEP_REPLACED };
+
 /* Shared with children. */
 struct control {
 	_Atomic int mode;
@@ -42,9 +49,31 @@ struct control {
 	_Atomic uint64_t pending;   /* number that is committed */
 	_Atomic uint64_t synced; /* ... and on disk: a sync has ended since */
 	_Atomic bool stop;
+	_Atomic int step; /* enum step */
 };
 
 static struct control *control;
+
+/* Of the process that has it: so many syncs of its folder fail. */
+static struct {
+	struct gdbm_store *g;
+	unsigned failures;
+	bool reader; /* another process reads before the first of them */
+} unlucky;
+
+static void reach(enum step step)
+{
+	atomic_store(&control->step, (int)step);
+}
+
+static void wait_until(enum step step)
+{
+	for (int ms = 0; atomic_load(&control->step) < (int)step; ms++) {
+		if (ms > 20000)
+			_exit(99);
+		clock_sleep_ms(1);
+	}
+}
 
 int fdatasync(int fd)
 {
@@ -83,6 +112,32 @@ int fdatasync(int fd)
 	result = (int)syscall(SYS_fdatasync, fd);
 	atomic_store(&control->synced, pending);
 	return result;
+}
+
+/* Whether MANIFEST on disk is one that is not announced. */
+static bool manifest_is_news(struct gdbm_store *g)
+{
+	struct manifest disk = { 0 };
+	bool news = !manifest_read(g->dir, &disk) &&
+		    disk.version > atomic_load(&g->shared->version);
+
+	manifest_release(&disk);
+	return news;
+}
+
+int fsync(int fd)
+{
+	if (!unlucky.failures || fd != unlucky.g->dir ||
+	    !manifest_is_news(unlucky.g))
+		return (int)syscall(SYS_fsync, fd);
+	unlucky.failures--;
+	if (unlucky.reader) {
+		unlucky.reader = false;
+		reach(STEP_RENAMED);
+		wait_until(STEP_READ);
+	}
+	errno = EIO;
+	return -1;
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
@@ -374,6 +429,184 @@ static void nobody_seals_what_a_sync_has_lost(void)
 	end();
 }
 
+static enum err checkpoint(struct store *store)
+{
+	CU_ASSERT_EQUAL(rotate_run((struct gdbm_store *)store), ERR_OK);
+	return checkpoint_run((struct gdbm_store *)store);
+}
+
+/* A checkpoint that can't sync its MANIFEST's place, so many times. */
+static void checkpoint_in_vain(struct store *store, unsigned failures,
+			       bool reader)
+{
+	unlucky.g = (struct gdbm_store *)store;
+	unlucky.failures = failures;
+	unlucky.reader = reader;
+	CU_ASSERT_EQUAL(checkpoint(store), ERR_IO);
+	CU_ASSERT_EQUAL(unlucky.failures, failures - 1);
+}
+
+static bool count_key(void *arg, struct view key, const struct record *record)
+{
+	unsigned *count = arg;
+
+	(void)key;
+	(void)record;
+	++*count;
+	return true;
+}
+
+static unsigned count_keys(struct store *store)
+{
+	struct store_range range = { 0 };
+	unsigned count = 0;
+
+	CU_ASSERT_EQUAL(store_list(store, &range, count_key, &count, NULL),
+			ERR_OK);
+	return count;
+}
+
+static bool value_is(struct store *store, const char *key, const char *value)
+{
+	struct buf hold = BUF_EMPTY;
+	struct record record;
+	bool is = !store_get(store, view_of(key), &hold, &record, NULL) &&
+		  view_equal_string(record.value, value);
+
+	buf_release(&hold);
+	return is;
+}
+
+/* The exit status says how far it got. */
+static void read_by_a_manifest_in_doubt(struct store *store)
+{
+	wait_until(STEP_RENAMED);
+	if (!value_is(store, "k", "two"))
+		_exit(1);
+	reach(STEP_READ);
+	wait_until(STEP_REPLACED);
+	for (int i = 0; i < 3; i++) {
+		if (count_keys(store) != 2)
+			_exit(2);
+		if (!value_is(store, "k", "three"))
+			_exit(3);
+		if (!value_is(store, "m", "new"))
+			_exit(4);
+	}
+}
+
+/* Else the next one has its version, and names its tables, for other data. */
+static void a_manifest_that_somebody_may_have_read_stays(void)
+{
+	struct store *store = begin();
+	int status = 0;
+	pid_t reader;
+
+	((struct gdbm_store *)store)->conf.history_bytes = 0;
+	reader = child(store, 1, read_by_a_manifest_in_doubt);
+	contract_put(store, "k", "one");
+	CU_ASSERT_EQUAL(checkpoint(store), ERR_OK);
+	contract_put(store, "k", "two");
+	checkpoint_in_vain(store, 1, true);
+	contract_put(store, "k", "three");
+	contract_put(store, "m", "new");
+	CU_ASSERT_EQUAL(checkpoint(store), ERR_OK);
+	reach(STEP_REPLACED);
+	CU_ASSERT_EQUAL(waitpid(reader, &status, 0), reader);
+	CU_ASSERT_EQUAL(status, 0);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "k"), "three");
+	contract_close(store);
+	end();
+}
+
+static ino_t manifest_inode(struct store *store)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	struct stat status = { 0 };
+
+	CU_ASSERT_EQUAL(fstatat(g->dir, MANIFEST_NAME, &status, 0), 0);
+	return status.st_ino;
+}
+
+/*
+ * As with a segment, another sync may succeed and mean nothing.  Until then
+ * the table that only the older MANIFEST names stays.
+ */
+static void a_manifest_in_doubt_is_put_in_place_again(void)
+{
+	struct store *store = begin();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	ino_t before;
+
+	contract_put(store, "k", "one");
+	CU_ASSERT_EQUAL(checkpoint(store), ERR_OK);
+	contract_put(store, "k", "two");
+	checkpoint_in_vain(store, 1, false);
+	CU_ASSERT(!sweep_run(g));
+	CU_ASSERT_EQUAL(faccessat(g->dir, "table-000001.1.gdbm", F_OK, 0), 0);
+	unlucky.failures = 1;
+	CU_ASSERT_EQUAL(checkpoint_run(g), ERR_IO);
+	CU_ASSERT_EQUAL(faccessat(g->dir, "table-000001.1.gdbm", F_OK, 0), 0);
+	before = manifest_inode(store);
+	CU_ASSERT_EQUAL(checkpoint_run(g), ERR_OK);
+	CU_ASSERT_NOT_EQUAL(manifest_inode(store), before);
+	CU_ASSERT_NOT_EQUAL(faccessat(g->dir, "table-000001.1.gdbm", F_OK, 0),
+			    0);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "k"), "two");
+	contract_close(store);
+	end();
+}
+
+static void copy_manifest(const char *from, const char *to)
+{
+	char text[4096];
+	int in = open(from, O_RDONLY);
+	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	ssize_t size = read(in, text, sizeof(text));
+
+	CU_ASSERT(size > 0 && write(out, text, (size_t)size) == size);
+	close(in);
+	close(out);
+}
+
+static void checkpoint_and_die_in_doubt(void)
+{
+	struct store *store = contract_open();
+
+	contract_put(store, "k", "one");
+	CU_ASSERT_EQUAL(checkpoint(store), ERR_OK);
+	copy_manifest(harness_path("data/" MANIFEST_NAME),
+		      harness_path("older"));
+	contract_put(store, "k", "two");
+	checkpoint_in_vain(store, 1000, false);
+	CU_ASSERT_EQUAL(checkpoint_run((struct gdbm_store *)store), ERR_IO);
+	_exit(unlucky.failures != 998);
+}
+
+/* A power cut may leave either one: what each of them names is there. */
+static void both_manifests_are_good_as_long_as_there_is_doubt(void)
+{
+	CU_ASSERT_PTR_NOT_NULL_FATAL(harness_tmpdir());
+	for (int older = 0; older < 2; older++) {
+		struct store *store;
+		int status = 0;
+		pid_t pid = fork();
+
+		CU_ASSERT_FATAL(pid >= 0);
+		if (pid == 0)
+			checkpoint_and_die_in_doubt();
+		CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+		CU_ASSERT_EQUAL(status, 0);
+		if (older)
+			copy_manifest(harness_path("older"),
+				      harness_path("data/" MANIFEST_NAME));
+		store = contract_open();
+		CU_ASSERT_STRING_EQUAL(contract_value(store, "k"), "two");
+		CU_ASSERT_EQUAL(count_keys(store), 1);
+		contract_close(store);
+	}
+}
+
 /* A key of its own for each process. */
 static void commit_and_sync(struct store *store)
 {
@@ -520,6 +753,9 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(nobody_seals_what_a_sync_has_lost),
 	HARNESS_TEST(what_a_killed_housekeeper_was_to_expire_is_not_forgotten),
 	HARNESS_TEST(after_a_syncer_died_its_bytes_are_written_again),
+	HARNESS_TEST(a_manifest_that_somebody_may_have_read_stays),
+	HARNESS_TEST(a_manifest_in_doubt_is_put_in_place_again),
+	HARNESS_TEST(both_manifests_are_good_as_long_as_there_is_doubt),
 	HARNESS_TEST(the_first_of_many_small_commits_writes_zeros_ahead),
 	HARNESS_TEST(a_delete_writes_no_zeros),
 	HARNESS_TEST(who_waits_for_a_sync_shares_the_next_one),

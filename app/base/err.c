@@ -30,7 +30,7 @@ static const char *const strings[ERR_COUNT] = {
 	[ERR_DRAINING] = "service is stopping",
 	[ERR_FULL] = "storage is full",
 	[ERR_STOPPED] = "writes are stopped after a failed sync",
-	[ERR_NO_MEMORY] = "out of memory",
+	[ERR_NO_MEMORY] = "out of memory or file descriptors",
 	[ERR_IO] = "input or output failed",
 	[ERR_SYSTEM] = "system call failed",
 	[ERR_SETTING] = "wrong setting",
@@ -56,6 +56,8 @@ enum err err_from_errno(int errnum)
 	case EFBIG:
 		return ERR_FULL;
 	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
 		return ERR_NO_MEMORY;
 	case EACCES:
 	case EPERM:

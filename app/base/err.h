@@ -43,9 +43,9 @@ enum err {
 	ERR_STOPPED, /* a sync failed earlier: no writes until a restart */
 
 	/* Failures of ours; logged where they happen. */
-	ERR_NO_MEMORY,
-	ERR_IO,     /* a system call on a file failed */
-	ERR_SYSTEM, /* any other system call failed */
+	ERR_NO_MEMORY, /* nor file descriptors; it may pass */
+	ERR_IO,        /* a system call on a file failed */
+	ERR_SYSTEM,    /* any other system call failed */
 
 	/* What stops a start. */
 	ERR_SETTING, /* unknown, malformed or out of bounds */
@@ -61,9 +61,9 @@ enum err {
 const char *err_string(enum err err);
 
 /*
- * What an errno means to us: ENOSPC, EDQUOT, EFBIG are ERR_FULL; ENOMEM is
- * ERR_NO_MEMORY; EACCES, EPERM, ENOENT, ENOTDIR, EROFS are ERR_ACCESS; any
- * other is ERR_IO.
+ * What an errno means to us: ENOSPC, EDQUOT, EFBIG are ERR_FULL; ENOMEM,
+ * EMFILE, ENFILE are ERR_NO_MEMORY; EACCES, EPERM, ENOENT, ENOTDIR, EROFS are
+ * ERR_ACCESS; any other is ERR_IO.
  */
 enum err err_from_errno(int errnum);
 

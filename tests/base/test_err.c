@@ -36,6 +36,8 @@ static void errnos_have_their_meaning(void)
 		{ __LINE__, EDQUOT, ERR_FULL },
 		{ __LINE__, EFBIG, ERR_FULL },
 		{ __LINE__, ENOMEM, ERR_NO_MEMORY },
+		{ __LINE__, EMFILE, ERR_NO_MEMORY },
+		{ __LINE__, ENFILE, ERR_NO_MEMORY },
 		{ __LINE__, EACCES, ERR_ACCESS },
 		{ __LINE__, EPERM, ERR_ACCESS },
 		{ __LINE__, ENOENT, ERR_ACCESS },

@@ -233,8 +233,8 @@ enum err store_delete_prefix(struct store *store, struct view prefix,
  * Wait until everything up to the ticket is on disk.  ERR_STOPPED or ERR_IO
  * when it can't be known to be: the store then takes no writes until it is
  * opened again, and the answer to the client must say failure.  ERR_BUSY when
- * whoever syncs did not come back within the lock timeout: the fate of the
- * write is unknown.
+ * whoever syncs did not come back within the lock timeout, ERR_NO_MEMORY when
+ * this process could not open the journal: the fate of the write is unknown.
  *
  * The only call that another thread may make while the process uses the store,
  * one at a time.

@@ -60,7 +60,10 @@ enum err append_index(struct shared *shared, uint64_t number,
 	return ERR_OK;
 }
 
-/* Index the frames that a dead holder wrote and did not index. */
+/*
+ * Index the frames that a dead holder wrote and did not index.  Whoever takes
+ * the lock next begins again where this ended for lack of memory.
+ */
 static enum err repair_locked(struct gdbm_store *g)
 {
 	uint64_t number = atomic_load(&g->shared->segment);
@@ -91,7 +94,7 @@ static enum err repair_locked(struct gdbm_store *g)
 		atomic_store(&g->shared->revision, frame.revision);
 	}
 	journal_reader_release(&reader);
-	if (err) {
+	if (err && err != ERR_NO_MEMORY) {
 		char name[JOURNAL_NAME_SIZE];
 
 		journal_name(number, name);

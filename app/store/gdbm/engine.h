@@ -335,7 +335,7 @@ enum err sync_ticket(struct store *store, uint64_t ticket);
 /*
  * sync.c: make segment `number` durable as far as it is written; the caller
  * holds the sync lock, and passes on what lock_take() said of its last holder.
- * A failure stops the store.
+ * A failure stops the store; ERR_NO_MEMORY may not, when no sync was tried.
  */
 enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died);
 

@@ -16,6 +16,9 @@
  * news of it leaves a doubt: had it failed?  Whoever gets the lock then
  * writes the unsynced bytes once more, from what it reads and has verified,
  * before it syncs; that makes the pages dirty again.
+ *
+ * Who lacks the memory or the descriptor to open the segment has not tried to
+ * sync it: it stops nothing, unless it is the one who was told of such a doubt.
  */
 #include <fcntl.h>
 
@@ -94,14 +97,18 @@ void sync_publish(struct gdbm_store *g, uint64_t revision)
 	wake_ring(&g->shared->wake, g->changes.wake_fd);
 }
 
-/* In the segment that is being written, or was just now. */
+/*
+ * In the segment that is being written, or was just now.  *harmless: after the
+ * failure things are as if nobody had wanted to sync.
+ */
 static enum err sync_file(struct gdbm_store *g, uint64_t number,
-			  bool holder_died, uint64_t tail)
+			  bool holder_died, uint64_t tail, bool *harmless)
 {
 	struct segment_file *file = &g->sync_file.segment;
 	int64_t begun_us;
 	enum err err = engine_open_segment(g, file, number);
 
+	*harmless = err == ERR_NO_MEMORY && !holder_died;
 	if (!err && holder_died)
 		err = rewrite(file->fd, file->name,
 			      shared_segment(g->shared, number), tail);
@@ -132,11 +139,14 @@ enum err sync_segment(struct gdbm_store *g, uint64_t number, bool holder_died)
 	struct segment *segment = shared_segment(g->shared, number);
 	uint64_t tail = atomic_load(&segment->tail);
 	char name[JOURNAL_NAME_SIZE];
+	bool harmless;
 	enum err err;
 
 	pthread_mutex_lock(&g->sync_file.mutex);
-	err = sync_file(g, number, holder_died, tail);
+	err = sync_file(g, number, holder_died, tail, &harmless);
 	pthread_mutex_unlock(&g->sync_file.mutex);
+	if (err && harmless)
+		return err;
 	if (err) {
 		journal_name(number, name);
 		atomic_store(&g->shared->stopped, true);

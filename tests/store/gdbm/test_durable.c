@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -429,6 +430,56 @@ static void nobody_seals_what_a_sync_has_lost(void)
 	end();
 }
 
+static void sync_without_descriptors(struct store *store, uint64_t ticket)
+{
+	struct rlimit limit;
+	struct rlimit none = { 0 };
+
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none.rlim_max = limit.rlim_max;
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &none), 0);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_NO_MEMORY);
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* No sync was tried, so the next one means what it says. */
+static void who_can_not_open_a_segment_does_not_stop_writes(void)
+{
+	struct store *store = begin();
+	uint64_t ticket = 0;
+
+	CU_ASSERT_EQUAL(commit(store, "first", "value", &ticket), ERR_OK);
+	sync_without_descriptors(store, ticket);
+	CU_ASSERT_EQUAL(atomic_load(&control->calls), 0);
+	CU_ASSERT(contract_absent(store, "first"));
+	CU_ASSERT_EQUAL(commit(store, "second", "value", &ticket), ERR_OK);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	CU_ASSERT_EQUAL(atomic_load(&control->calls), 1);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "first"), "value");
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "second"), "value");
+	contract_close(store);
+	end();
+}
+
+/* Only the lock's next holder is told that the last one died. */
+static void unless_the_last_syncer_died(void)
+{
+	struct store *store = begin();
+	uint64_t ticket = 0;
+	int status = 0;
+	pid_t pid;
+
+	CU_ASSERT_EQUAL(commit(store, "first", "value", &ticket), ERR_OK);
+	pid = child(store, 1, commit_and_die_in_sync);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	store_reap(store, 1);
+	sync_without_descriptors(store, ticket);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_STOPPED);
+	CU_ASSERT(contract_absent(store, "first"));
+	contract_close(store);
+	end();
+}
+
 static enum err checkpoint(struct store *store)
 {
 	CU_ASSERT_EQUAL(rotate_run((struct gdbm_store *)store), ERR_OK);
@@ -753,6 +804,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(nobody_seals_what_a_sync_has_lost),
 	HARNESS_TEST(what_a_killed_housekeeper_was_to_expire_is_not_forgotten),
 	HARNESS_TEST(after_a_syncer_died_its_bytes_are_written_again),
+	HARNESS_TEST(who_can_not_open_a_segment_does_not_stop_writes),
+	HARNESS_TEST(unless_the_last_syncer_died),
 	HARNESS_TEST(a_manifest_that_somebody_may_have_read_stays),
 	HARNESS_TEST(a_manifest_in_doubt_is_put_in_place_again),
 	HARNESS_TEST(both_manifests_are_good_as_long_as_there_is_doubt),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -594,6 +595,52 @@ static void what_a_dead_writer_did_not_index_is_indexed(void)
 	contract_close(store);
 }
 
+static enum err put(struct store *store, const char *key)
+{
+	struct store_op op = op_put(view_of(key), view_of("value"));
+	uint64_t revision;
+	struct store_batch batch = { .ops = &op, .op_count = 1 };
+
+	return store_commit(store, &batch, &revision);
+}
+
+/* The repair begins again where it was. */
+static void who_can_not_open_the_segment_leaves_the_repair_to_others(void)
+{
+	struct store *store = store_with_a_hidden_frame();
+	struct rlimit limit;
+	struct rlimit none = { 0 };
+
+	engine_close_files((struct gdbm_store *)store);
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none.rlim_max = limit.rlim_max;
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &none), 0);
+	CU_ASSERT_EQUAL(put(store, "other"), ERR_NO_MEMORY);
+	CU_ASSERT_EQUAL(put(store, "other"), ERR_NO_MEMORY);
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CU_ASSERT_EQUAL(contract_put(store, "other", "value"), 3);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "7");
+	contract_close(store);
+}
+
+static void a_frame_that_can_not_be_repaired_stops_writes(void)
+{
+	struct store *store = store_with_a_hidden_frame();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	uint64_t number = atomic_load(&g->shared->segment);
+	struct segment *segment = shared_segment(g->shared, number);
+	const struct segment_file *file;
+
+	CU_ASSERT_EQUAL(engine_segment_file(g, number, &file), ERR_OK);
+	CU_ASSERT_EQUAL(pwrite(file->fd, "?", 1,
+			       (off_t)atomic_load(&segment->tail) - 16),
+			1);
+	CU_ASSERT_EQUAL(put(store, "other"), ERR_DAMAGED);
+	CU_ASSERT_EQUAL(put(store, "other"), ERR_STOPPED);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "6");
+	contract_close(store);
+}
+
 /* The mark is raised once it is indexed; readable it is only with a sync. */
 static void the_change_of_a_dead_writer_is_marked_before_it_is_seen(void)
 {
@@ -700,6 +747,8 @@ static void a_stopped_holder_makes_others_busy_and_not_hang(void)
 
 static const struct harness_test tests[] = {
 	HARNESS_TEST(what_a_dead_writer_did_not_index_is_indexed),
+	HARNESS_TEST(who_can_not_open_the_segment_leaves_the_repair_to_others),
+	HARNESS_TEST(a_frame_that_can_not_be_repaired_stops_writes),
 	HARNESS_TEST(the_change_of_a_dead_writer_is_marked_before_it_is_seen),
 	HARNESS_TEST(what_recovery_finds_is_true_when_it_is_read),
 	HARNESS_TEST(a_condition_sees_what_a_dead_writer_wrote),

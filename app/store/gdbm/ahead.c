@@ -23,10 +23,8 @@
 #define AHEAD_SIZE   (512 * 1024)
 #define SMALL_FRAME  (16 * 1024)
 
-uint64_t ahead_limit(const struct segment *segment)
+uint64_t ahead_limit(uint64_t capacity)
 {
-	uint64_t capacity = segment->head.capacity;
-
 	return capacity - capacity / RESERVE_PART;
 }
 
@@ -41,11 +39,12 @@ uint64_t ahead_capacity(uint64_t frame_size)
 enum err ahead_write(struct segment *segment, int fd, const char *name,
 		     const struct journal_frame *frame)
 {
+	uint64_t limit = ahead_limit(segment->head.capacity);
 	uint64_t end = frame->end + AHEAD_SIZE;
 	enum err err;
 
-	if (end > ahead_limit(segment))
-		end = ahead_limit(segment);
+	if (end > limit)
+		end = limit;
 	if (frame->end <= segment->zeroed || frame->end >= end ||
 	    frame->end - frame->position > SMALL_FRAME)
 		return ERR_OK;

@@ -162,36 +162,53 @@ static struct need need_of(const struct store_batch *batch,
 	return need;
 }
 
-/* Whether the segment being written can take it and still be sealed. */
+/* Whether a segment with that tail can take it and still be sealed. */
+static bool fits_segment(const struct need *need, uint64_t capacity,
+			 uint64_t tail)
+{
+	uint64_t used = tail + JOURNAL_FRAME_HEAD_SIZE;
+	uint64_t limit = need->puts ? ahead_limit(capacity) : capacity;
+
+	return used + need->frame_size <= limit;
+}
+
+/* The one being written, and its index. */
 static bool fits(struct gdbm_store *g, const struct need *need)
 {
 	uint64_t number = atomic_load(&g->shared->segment);
 	const struct segment *segment = shared_segment(g->shared, number);
-	uint64_t capacity = segment->head.capacity;
-	uint64_t used = atomic_load(&segment->tail) + JOURNAL_FRAME_HEAD_SIZE;
-	uint64_t limit = need->puts ? ahead_limit(segment) : capacity;
 
-	return used + need->frame_size <= limit &&
+	return fits_segment(need, segment->head.capacity,
+			    atomic_load(&segment->tail)) &&
 	       memtable_has_room(shared_memtable(g->shared, number),
 				 need->entries, need->key_bytes);
+}
+
+/* A whole one that is empty: what it can't take has no place at all. */
+static bool fits_ever(struct gdbm_store *g, const struct need *need)
+{
+	uint64_t number = atomic_load(&g->shared->segment);
+
+	return fits_segment(need, g->conf.journal_segment_bytes,
+			    JOURNAL_HEAD_SIZE) &&
+	       memtable_would_hold(shared_memtable(g->shared, number),
+				   need->entries, need->key_bytes);
 }
 
 static enum err make_room(struct gdbm_store *g, const struct need *need)
 {
 	uint64_t least = ahead_capacity(need->frame_size);
-	uint64_t number;
 	enum err err = need->puts ? reserve_have(g) : ERR_OK;
 
 	if (err || fits(g, need))
 		return err;
+	if (!fits_ever(g, need))
+		return need->entries > 1 ? ERR_BATCH_TOO_LARGE
+					 : ERR_VALUE_TOO_LARGE;
 	err = rotate_locked(g, least, !need->puts);
 	if (err || fits(g, need))
 		return err;
-	number = atomic_load(&g->shared->segment);
-	if (shared_segment(g->shared, number)->head.capacity <
-	    g->conf.journal_segment_bytes)
-		return ERR_FULL;
-	return need->entries > 1 ? ERR_BATCH_TOO_LARGE : ERR_VALUE_TOO_LARGE;
+	return ERR_FULL;
 }
 
 /* The operations of a batch, as those of the next revision. */

@@ -260,10 +260,10 @@ enum err append_deletes(struct gdbm_store *g, uint32_t count, size_t key_bytes,
 			const struct timespec *deadline, uint64_t *revision);
 
 /*
- * ahead.c: where puts end in a segment.  The sixteenth that follows is for
- * commits without a put.
+ * ahead.c: where puts end in a segment of that capacity.  The sixteenth that
+ * follows is for commits without a put.
  */
-uint64_t ahead_limit(const struct segment *segment);
+uint64_t ahead_limit(uint64_t capacity);
 
 /* ahead.c: what a segment must have at least for a put's frame to fit. */
 uint64_t ahead_capacity(uint64_t frame_size);

@@ -252,14 +252,28 @@ void memtable_clear(struct memtable *memtable)
 	memset(memtable, 0, atomic_load(&memtable->used));
 }
 
+/* At most. */
+static size_t size_of(size_t entries, size_t key_bytes)
+{
+	size_t each = node_size(MEMTABLE_HEIGHT_MAX, 0) + ALIGN +
+		      sizeof(struct memtable_entry);
+
+	return entries * each + key_bytes;
+}
+
 bool memtable_has_room(const struct memtable *memtable, size_t entries,
 		       size_t key_bytes)
 {
 	uint64_t used = atomic_load(&memtable->used);
-	size_t each = node_size(MEMTABLE_HEIGHT_MAX, 0) + ALIGN +
-		      sizeof(struct memtable_entry);
 
-	return entries * each + key_bytes <= memtable->size - used;
+	return size_of(entries, key_bytes) <= memtable->size - used;
+}
+
+bool memtable_would_hold(const struct memtable *memtable, size_t entries,
+			 size_t key_bytes)
+{
+	return size_of(entries, key_bytes) <=
+	       memtable->size - sizeof(*memtable);
 }
 
 /* Memory that nobody else has; NULL when there is none. */

@@ -70,9 +70,14 @@ struct memtable *memtable_init(void *arena, size_t size);
 /* Make the arena all zero again; nobody reads it any more. */
 void memtable_clear(struct memtable *memtable);
 
-/* Whether that many entries with keys of that many bytes in all surely fit. */
+/*
+ * Whether that many entries with keys of that many bytes in all surely fit;
+ * and whether they would if it were empty.
+ */
 bool memtable_has_room(const struct memtable *memtable, size_t entries,
 		       size_t key_bytes);
+bool memtable_would_hold(const struct memtable *memtable, size_t entries,
+			 size_t key_bytes);
 
 /*
  * Add an entry.  One that is already there (same key and revision: a commit

@@ -246,8 +246,11 @@ static void what_has_room_never_fails_and_a_full_one_says_so(void)
 	struct memtable *memtable = new_memtable();
 	char key[32];
 	uint64_t n = 0;
+	size_t most = 0;
 	enum err err = ERR_OK;
 
+	while (memtable_has_room(memtable, most + 1, 0))
+		most++;
 	while (!err) {
 		bool room;
 
@@ -260,6 +263,9 @@ static void what_has_room_never_fails_and_a_full_one_says_so(void)
 	}
 	CU_ASSERT_EQUAL(err, ERR_FULL);
 	CU_ASSERT(n > ARENA_SIZE / 100);
+	CU_ASSERT_FALSE(memtable_has_room(memtable, 1, strlen(key)));
+	CU_ASSERT(memtable_would_hold(memtable, most, 0));
+	CU_ASSERT_FALSE(memtable_would_hold(memtable, most + 1, 0));
 	for (uint64_t i = 0; i + 1 < n; i++) {
 		snprintf(key, sizeof(key), "key %llu",
 			 (unsigned long long)i * 7919 % 10007);

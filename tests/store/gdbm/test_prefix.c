@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The limits of deleting by prefix: what one frame of the journal holds. */
+/* The limits of a batch, and of a prefix: what a frame of the journal holds. */
 #include <stdio.h>
 #include <string.h>
 
@@ -81,6 +81,11 @@ static enum err delete_all(struct store *store, const char *prefix,
 	return err;
 }
 
+static uint64_t segment_of(struct store *store)
+{
+	return atomic_load(&((struct gdbm_store *)store)->shared->segment);
+}
+
 /* 70 keys of 1,000 bytes are more than a segment of 64 KiB, 50 are not. */
 static void more_than_a_frame_holds_is_refused_whole(void)
 {
@@ -114,12 +119,15 @@ static void more_entries_than_the_index_holds_are_refused(void)
 {
 	struct store *store;
 	uint64_t deleted;
+	uint64_t segment;
 
 	segment_bytes = 65536;
 	store = contract_open();
 	put_many(store, "a", 500, 6);
 	put_many(store, "b", 500, 6);
+	segment = segment_of(store);
 	CU_ASSERT_EQUAL(delete_all(store, "", &deleted), ERR_BATCH_TOO_LARGE);
+	CU_ASSERT_EQUAL(segment_of(store), segment);
 	CU_ASSERT_EQUAL(count_keys(store), 1000);
 	CU_ASSERT_EQUAL(delete_all(store, "b", &deleted), ERR_OK);
 	CU_ASSERT_EQUAL(count_keys(store), 500);
@@ -142,6 +150,46 @@ static void a_batch_that_no_segment_holds_is_refused(void)
 			ERR_BATCH_TOO_LARGE);
 	CU_ASSERT_EQUAL(count_keys(store), 0);
 	CU_ASSERT_EQUAL(contract_ops(store, ops, 3, &revision), ERR_OK);
+	contract_close(store);
+}
+
+/* Up to the last byte that puts may take of a segment of 64 KiB. */
+static void what_no_segment_holds_seals_none(void)
+{
+	static char value[16384];
+	static const char names[] = "1234";
+	struct store *store;
+	struct gdbm_store *g;
+	struct store_op ops[4];
+	struct segment *last = NULL;
+	unsigned refused = 0;
+
+	segment_bytes = 65536;
+	store = contract_open();
+	g = (struct gdbm_store *)store;
+	for (int i = 0; i < 4; i++)
+		ops[i] = op_put((struct view){ &names[i], 1 },
+				(struct view){ value, 15000 });
+	for (size_t size = 15800; size < sizeof(value); size += 8) {
+		uint64_t before = segment_of(store);
+		uint64_t revision;
+		enum err err;
+
+		ops[3].value.size = size;
+		err = contract_ops(store, ops, 4, &revision);
+		if (err) {
+			refused++;
+			CU_ASSERT_EQUAL(err, ERR_BATCH_TOO_LARGE);
+			CU_ASSERT_EQUAL(segment_of(store), before);
+		} else {
+			CU_ASSERT_EQUAL(refused, 0);
+			last = shared_segment(g->shared, segment_of(store));
+		}
+	}
+	CU_ASSERT(refused > 0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(last);
+	CU_ASSERT_EQUAL(atomic_load(&last->tail) + JOURNAL_FRAME_HEAD_SIZE,
+			65536 - 65536 / 16);
 	contract_close(store);
 }
 
@@ -181,6 +229,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(more_than_a_frame_holds_is_refused_whole),
 	HARNESS_TEST(more_entries_than_the_index_holds_are_refused),
 	HARNESS_TEST(a_batch_that_no_segment_holds_is_refused),
+	HARNESS_TEST(what_no_segment_holds_seals_none),
 	HARNESS_TEST(a_frame_counts_past_sixteen_bits),
 };
 

@@ -10,8 +10,10 @@
  *      that what was only in the page cache is on disk (also when an earlier
  *      sync had failed; see sync.c); then an `end` after them, which says so,
  *      and sync.  From now on nothing that was discarded can come back
- *   5. begin a new segment; nothing is ever appended to an old one
- *   6. remove what is not part of the store
+ *   5. put MANIFEST in place again, for the same reason: from now on nothing is
+ *      needed that only the one before it names
+ *   6. begin a new segment; nothing is ever appended to an old one
+ *   7. remove what is not part of the store
  *
  * The housekeeper checkpoints what was replayed soon after.
  */
@@ -282,8 +284,16 @@ static enum err create_segment(struct gdbm_store *g, uint64_t number,
 	return err;
 }
 
+/* Step 5.  Without room, it is where it is. */
+static enum err place_manifest(struct gdbm_store *g)
+{
+	enum err err = manifest_write(g->dir, &g->manifest);
+
+	return err == ERR_FULL ? ERR_OK : err;
+}
+
 /*
- * Step 5.  On a disk without room for a whole one, the largest that goes; at
+ * Step 6.  On a disk without room for a whole one, the largest that goes; at
  * last in the room of the reserve, with which puts are refused.
  */
 static enum err begin_segment(struct gdbm_store *g, uint64_t number)
@@ -326,6 +336,8 @@ static enum err begin(struct gdbm_store *g, const struct replay *replay)
 		err = seal(g, replay);
 	engine_close_files(g);
 	if (!err)
+		err = place_manifest(g);
+	if (!err)
 		err = retain_begin(g);
 	if (!err)
 		err = begin_segment(g,
@@ -333,7 +345,7 @@ static enum err begin(struct gdbm_store *g, const struct replay *replay)
 	return err;
 }
 
-/* Step 6.  Names that end in .tmp are of files that never got their own. */
+/* Step 7.  Names that end in .tmp are of files that never got their own. */
 static void remove_unnamed(struct gdbm_store *g)
 {
 	file_remove(g->dir, JOURNAL_NEW_NAME);

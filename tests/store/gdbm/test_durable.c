@@ -634,20 +634,41 @@ static void checkpoint_and_die_in_doubt(void)
 	_exit(unlucky.failures != 998);
 }
 
+static void live_until_in_doubt(void)
+{
+	int status = 0;
+	pid_t pid;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(harness_tmpdir());
+	pid = fork();
+	CU_ASSERT_FATAL(pid >= 0);
+	if (pid == 0)
+		checkpoint_and_die_in_doubt();
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT_EQUAL(status, 0);
+}
+
+/* The kernel may have given up on its name; the start goes by what it shows. */
+static void a_start_puts_a_manifest_in_doubt_in_place_again(void)
+{
+	struct store *store;
+	struct stat before = { 0 };
+
+	live_until_in_doubt();
+	CU_ASSERT_EQUAL(stat(harness_path("data/" MANIFEST_NAME), &before), 0);
+	store = contract_open();
+	CU_ASSERT_NOT_EQUAL(manifest_inode(store), before.st_ino);
+	CU_ASSERT_EQUAL(count_keys(store), 1);
+	contract_close(store);
+}
+
 /* A power cut may leave either one: what each of them names is there. */
 static void both_manifests_are_good_as_long_as_there_is_doubt(void)
 {
-	CU_ASSERT_PTR_NOT_NULL_FATAL(harness_tmpdir());
 	for (int older = 0; older < 2; older++) {
 		struct store *store;
-		int status = 0;
-		pid_t pid = fork();
 
-		CU_ASSERT_FATAL(pid >= 0);
-		if (pid == 0)
-			checkpoint_and_die_in_doubt();
-		CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
-		CU_ASSERT_EQUAL(status, 0);
+		live_until_in_doubt();
 		if (older)
 			copy_manifest(harness_path("older"),
 				      harness_path("data/" MANIFEST_NAME));
@@ -808,6 +829,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(unless_the_last_syncer_died),
 	HARNESS_TEST(a_manifest_that_somebody_may_have_read_stays),
 	HARNESS_TEST(a_manifest_in_doubt_is_put_in_place_again),
+	HARNESS_TEST(a_start_puts_a_manifest_in_doubt_in_place_again),
 	HARNESS_TEST(both_manifests_are_good_as_long_as_there_is_doubt),
 	HARNESS_TEST(the_first_of_many_small_commits_writes_zeros_ahead),
 	HARNESS_TEST(a_delete_writes_no_zeros),

@@ -64,7 +64,7 @@ static enum err seal_locked(struct gdbm_store *g, uint64_t number)
 		return ERR_STOPPED;
 	}
 	written = write_end(g, number, revision);
-	/* Whom the dead one leaves in doubt is not to be asked a second time. */
+	/* Of the doubt that a dead one leaves, only its heir is told. */
 	if (!written || died)
 		err = sync_segment(g, number, died);
 	if (!err && !written)

@@ -94,8 +94,30 @@ static enum err show(struct watch *watch, struct news *news,
 	return out->err ? out->err : watch->events.err;
 }
 
+/* What a poll has of whole revisions, and where the last of them ends. */
+struct whole {
+	struct place place;
+	size_t size;
+};
+
+/*
+ * A poll is answered with whole revisions.  Where a piece ends within one, it
+ * goes back to before that: pieces may end so for ever, and what is kept for it
+ * would be all that there is.
+ */
+static void go_to_end(struct watch *watch, const struct news *news,
+		      const struct whole *whole)
+{
+	watch->place = news->to;
+	if (watch->stream || !news->to.index || !whole->size)
+		return;
+	watch->place = whole->place;
+	watch->events.size = whole->size;
+}
+
 enum err watch_feed(struct watch *watch, struct news *news, struct buf *out)
 {
+	struct whole whole = { .size = 0 };
 	enum err err = ERR_OK;
 
 	for (size_t i = 0; !err && i < news->count; i++) {
@@ -108,9 +130,12 @@ enum err watch_feed(struct watch *watch, struct news *news, struct buf *out)
 			sse_id(out, item->revision);
 			watch->untold = false;
 		}
+		if (item->last)
+			whole = (struct whole){ item->after,
+						watch->events.size };
 		watch->place = item->after;
 	}
-	watch->place = news->to;
+	go_to_end(watch, news, &whole);
 	watch->looked = true;
 	return err;
 }

@@ -380,6 +380,37 @@ static void a_large_revision_is_whole_for_both_kinds(void)
 	client_close(&c);
 }
 
+/* Pieces and revisions need never end at one place. */
+static void a_poll_is_due_at_the_first_revision_that_has_events(void)
+{
+	struct client c;
+	struct watch *poll;
+	struct buf out = BUF_EMPTY;
+	struct news news;
+	uint64_t oldest;
+
+	client_open(&c);
+	poll = park(&c, "/v1/watch?prefix=many/", NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(poll);
+	put(&c, "/v1/kv/other");
+	for (int i = 0; i < 3; i++)
+		put_many(&c, 300, 0);
+	CU_ASSERT_EQUAL_FATAL(news_init(&news), ERR_OK);
+	CU_ASSERT_EQUAL(
+		news_read(&news, c.api.store, poll->place, false, &oldest),
+		ERR_OK);
+	CU_ASSERT(news.to.index > 0 && news.to.revision == 2);
+	CU_ASSERT_EQUAL(watch_feed(poll, &news, &out), ERR_OK);
+	CU_ASSERT_FATAL(watch_is_due(poll, 0, false));
+	watch_answer(poll, &out);
+	CU_ASSERT_EQUAL(occurrences(&out, "{\"event\":\"put\","), 300);
+	CU_ASSERT_EQUAL(occurrences(&out, "{\"rev\":2,\"events\":["), 1);
+	news_release(&news);
+	watch_free(poll);
+	buf_release(&out);
+	client_close(&c);
+}
+
 static void within_a_large_revision_there_is_no_id_and_no_answer(void)
 {
 	struct client c;
@@ -506,6 +537,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(without_room_there_is_503_and_when_to_try_again),
 	HARNESS_TEST(a_revision_is_told_with_its_last_event),
 	HARNESS_TEST(a_large_revision_is_whole_for_both_kinds),
+	HARNESS_TEST(a_poll_is_due_at_the_first_revision_that_has_events),
 	HARNESS_TEST(within_a_large_revision_there_is_no_id_and_no_answer),
 	HARNESS_TEST(a_heartbeat_tells_how_far_a_quiet_stream_is),
 	HARNESS_TEST(a_poll_that_is_late_is_answered_with_where_it_is),

@@ -165,13 +165,97 @@ class Refusals(librapi.TestCase):
 class Run(librapi.TestCase):
     """`make run`, without make."""
 
-    def start(self, folder, port):
+    def start(self, folder, port, build=librapi.BUILD, **variables):
+        """A variable that is None is not set."""
         env = librapi.environment(folder, {})
         env.update(LIGHTTPD=librapi.LIGHTTPD, LIGHTTPD_PORT=str(port),
-                   LIGHTTPD_BIND=librapi.ADDRESS)
+                   LIGHTTPD_BIND=librapi.ADDRESS, **variables)
+        env = {name: value for name, value in env.items() if value is not None}
         return subprocess.Popen(
-            librapi.DIES_WITH_US + ["sh", RUN, librapi.BUILD], env=env,
+            librapi.DIES_WITH_US + ["sh", RUN, build], env=env,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def wait_serving(self, service):
+        """Wherever its pid file may be, which wait_ready() would look into."""
+        def serves():
+            try:
+                return service.get("/readyz").status == 200
+            except OSError:
+                return False
+        librapi.wait_until(serves, "/readyz is 200")
+
+    def first(self, **variables):
+        """One that serves, with a=first."""
+        service = self.service(start=False)
+        process = self.start(service.folder, service.port, **variables)
+        self.wait_serving(service)
+        service.put("/v1/kv/a", b"first")
+        return service, process
+
+    def interrupt(self, process):
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=librapi.TIMEOUT)
+        self.assertEqual(process.returncode, 0, output)
+        return output
+
+    def assert_not_begun(self, second, process, says):
+        output, _ = process.communicate(timeout=librapi.TIMEOUT)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn(says.encode(), output)
+        self.assertNotIn(b"librapi is ready", output)
+        self.assertFalse(librapi.processes_in(second.folder))
+
+    def test_a_second_one_with_a_port_and_data_serves_its_own(self):
+        build = self.folder()
+        for name in ("app", "lighttpd"):
+            os.symlink(os.path.join(librapi.BUILD, name),
+                       os.path.join(build, name))
+        first, process = self.first(build=build, LIBRAPI_RUN_DIR=None)
+        second = self.service(start=False)
+        other = self.start(second.folder, second.port, build=build,
+                           LIBRAPI_RUN_DIR=None)
+        self.wait_serving(second)
+        self.assertEqual(second.get("/v1/kv/a").status, 404)
+        self.assertEqual(second.put("/v1/kv/a", b"second").status, 201)
+        self.assertEqual(first.get("/v1/kv/a").body, b"first")
+        for each in (other, process):
+            self.interrupt(each)
+
+    def test_a_folder_for_sockets_that_another_one_has_is_refused(self):
+        first, process = self.first()
+        second = self.service(start=False)
+        run_dir = first.path("run")
+        other = self.start(second.folder, second.port, LIBRAPI_RUN_DIR=run_dir)
+        self.assert_not_begun(
+            second, other, f"process {first.supervisor()}, another librapi, "
+            f"has its sockets in {run_dir}; set LIBRAPI_RUN_DIR")
+        self.assertNotIn(b"listen-failed", self.interrupt(process))
+
+    def test_who_has_been_killed_does_not_keep_the_folder(self):
+        service = self.service(start=False)
+        os.mkdir(service.path("run"))
+        with subprocess.Popen(["true"]) as gone:
+            pass
+        for pid in (gone.pid, os.getpid(), ""):
+            with open(service.path("run", "librapi.pid"), "w",
+                      encoding="ascii") as f:
+                f.write(f"{pid}\n")
+            process = self.start(service.folder, service.port)
+            service.wait_ready()
+            self.interrupt(process)
+
+    def test_what_another_one_answers_does_not_make_it_ready(self):
+        first, process = self.first()
+        second = self.service(start=False)
+        sockets = {
+            name: f"unix:{first.path('run', file)}" for name, file in (
+                ("LIBRAPI_LISTEN", "librapi.sock"),
+                ("LIBRAPI_WATCH_LISTEN", "watch.sock"),
+                ("LIBRAPI_TRANSFER_LISTEN", "transfer.sock"))}
+        other = self.start(second.folder, second.port, **sockets)
+        self.assert_not_begun(second, other, "librapi could not start")
+        self.assertEqual(first.get("/v1/kv/a").body, b"first")
+        self.interrupt(process)
 
     def test_a_port_in_use_is_refused(self):
         with socket.socket() as s:
@@ -191,9 +275,7 @@ class Run(librapi.TestCase):
             if value == b"second":
                 self.assertEqual(service.get("/v1/kv/a").body, b"first")
             service.put("/v1/kv/a", value)
-            process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=librapi.TIMEOUT)
-            self.assertEqual(process.returncode, 0, output)
+            self.interrupt(process)
             self.assertFalse(librapi.processes_in(service.folder))
         dump = librapi.run(service.folder, "dump")
         self.assertIn(b"second", dump.stdout)

@@ -102,6 +102,17 @@ install-swagger-ui:
 	test ! -s %D%/docs/NOTICE || \
 		$(INSTALL_DATA) $(swagger_ui) '$(DESTDIR)$(docsdir)'
 
+# What lighty-enable-mod has made leads to what is gone then, and lighttpd would
+# not start with it.
+uninstall-hook: uninstall-enabled
+.PHONY: uninstall-enabled
+uninstall-enabled:
+	cd '$(DESTDIR)$(debiandir)/../conf-enabled' 2>/dev/null && \
+		case `readlink 50-librapi.conf` in \
+		'$(debiandir)/50-librapi.conf' | \
+		../conf-available/50-librapi.conf) rm -f 50-librapi.conf ;; \
+		esac || :
+
 uninstall-hook: uninstall-swagger-ui
 .PHONY: uninstall-swagger-ui
 uninstall-swagger-ui:

@@ -11,6 +11,8 @@ import time
 
 import librapi
 
+UNIT = os.path.join(librapi.BUILD, "app", "host", "librapi.service")
+
 
 class Manager:
     """A NOTIFY_SOCKET; collects what arrives, in order."""
@@ -79,6 +81,42 @@ class Notify(librapi.TestCase):
         before = len(self.manager.heard)
         time.sleep(0.5)
         self.assertEqual(len(self.manager.heard), before)
+
+
+class Unit(librapi.TestCase):
+    """The unit for systemd, as systemd reads it."""
+
+    def print_config(self, **of_file):
+        """What is in force with these variables in /etc/default/librapi."""
+        with open(UNIT, encoding="ascii") as f:
+            lines = [line.strip().partition("=") for line in f]
+        (command,) = [value for name, _, value in lines
+                      if name == "ExecStart"]
+        env = {}
+        for name, _, value in lines:
+            if name == "Environment":
+                env.update(pair.split("=", 1) for pair in value.split())
+            if name == "EnvironmentFile":
+                env.update(of_file)
+        done = subprocess.run(
+            [librapi.PROGRAM, *command.split()[1:], "--print-config"],
+            env=env, check=True, capture_output=True, text=True,
+            timeout=librapi.TIMEOUT)
+        return dict(line.split("  #")[0].split(" = ", 1)
+                    for line in done.stdout.split("\n") if " = " in line)
+
+    def test_its_folders_are_those_that_systemd_makes(self):
+        config = self.print_config()
+        self.assertEqual(config["data-dir"], "/var/lib/librapi")
+        self.assertEqual(config["run-dir"], "/run/librapi")
+
+    def test_every_variable_of_its_file_counts(self):
+        config = self.print_config(LIBRAPI_DATA_DIR="/srv/librapi",
+                                   LIBRAPI_RUN_DIR="/run/librapi/other",
+                                   LIBRAPI_WORKERS="3")
+        self.assertEqual(config["data-dir"], "/srv/librapi")
+        self.assertEqual(config["run-dir"], "/run/librapi/other")
+        self.assertEqual(config["workers"], "3")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@
 #define BODY_FACTOR      3
 #define BODY_SLACK_BYTES (64 << 10)
 
-/* Settings that only a start can change. */
+/* Settings that only a start can change, of librapi or of lighttpd. */
 static const struct {
 	const char *name;
 	size_t offset;
@@ -27,12 +27,15 @@ static const struct {
 	{ STRING(transfer_listen) },
 	{ STRING(stored_listen) },
 	{ STRING(engine) },
+	{ STRING(docs_dir) },
 	{ STRING(token_file) },
 	{ NUMBER(workers) },
 	{ NUMBER(transfers) },
+	{ NUMBER(request_timeout_ms) },
 	{ NUMBER(lock_timeout_ms) },
 	{ NUMBER(stored_bytes) },
 	{ NUMBER(value_max_bytes) },
+	{ NUMBER(txn_max_bytes) },
 	{ NUMBER(journal_segment_bytes) },
 	{ NUMBER(journal_max_bytes) },
 	{ NUMBER(memtable_bytes) },

@@ -72,7 +72,8 @@ void service_close_listeners(struct service *service);
 
 /*
  * Let `conf`, just read again, keep those settings of the start that only
- * another start can change; each that differs is logged.
+ * another start can change, also those that lighttpd has read when it started
+ * (lighttpd/settings.sh); each that differs is logged.
  */
 void service_keep_start_only(struct conf *conf, const struct conf *started);
 

@@ -8,6 +8,7 @@ the table of failures do.
 
 import os
 import re
+import signal
 import subprocess
 
 import librapi
@@ -50,6 +51,26 @@ def page(name):
     return found
 
 
+def restart_settings():
+    """The settings in the section of librapi.conf(5) on restarts."""
+    with open(os.path.join(PAGES, "librapi.conf.5.in"), encoding="utf-8") as f:
+        section = f.read().replace("\\-", "-").partition(
+            "\n.SH SETTINGS THAT TAKE A RESTART\n")[2].partition("\n.SH ")[0]
+    return set(re.findall(r"^\.BR? ([a-z-]+)", section, re.M))
+
+
+def another(name, value, folder):
+    """Another value that a setting may have, together with the others."""
+    if value.isdigit():
+        return int(value) - 1 if int(value) else 1
+    if name.endswith("-listen") or name == "listen":
+        return f"unix:{folder}/{name}"
+    if value in ("true", "false"):
+        return "false" if value == "true" else "true"
+    return {"engine": "memory", "log-level": "debug",
+            "cors-origin": "http://a.example"}.get(name, f"{folder}/other")
+
+
 class Manual(librapi.TestCase):
     def test_every_command_and_option_has_its_paragraph(self):
         told, have = Help(), page("librapi.1")
@@ -74,6 +95,54 @@ class Manual(librapi.TestCase):
         for name in have:
             if re.fullmatch("[a-z]+(-[a-z]+)*", name):
                 self.assertIn(name, told)
+
+    def test_the_settings_that_take_a_restart_are_told(self):
+        told = restart_settings()
+        self.assertEqual(told, self.kept_by_a_reload())
+        with open(os.path.join(librapi.SOURCE, "lighttpd", "settings.sh.in"),
+                  encoding="ascii") as f:
+            of_lighttpd = set(re.findall(r"\$\((?:setting|socket) ([a-z-]+)",
+                                         f.read()))
+        self.assertIn("docs-dir", of_lighttpd)
+        self.assertLessEqual(of_lighttpd, told)
+
+    def kept_by_a_reload(self):
+        """Of all settings, changed in the file, those that the log names."""
+        folder = self.folder()
+        file, log = (os.path.join(folder, name) for name in ("conf", "log"))
+
+        def write(values):
+            with open(file, "w", encoding="ascii") as f:
+                f.writelines(f"{name} = {value}\n"
+                             for name, value in values.items())
+
+        begun = {"data-dir": os.path.join(folder, "data"),
+                 "run-dir": os.path.join(folder, "run")}
+        write(begun)
+        env = {"LIBRAPI_CONFIG_FILE": file}
+        config = subprocess.run([librapi.PROGRAM, "--print-config"], env=env,
+                                check=True, capture_output=True,
+                                text=True).stdout
+        values = dict(re.findall(r"^([a-z-]+) = (.*?) *#", config, re.M))
+        self.assertGreater(len(values), 19)
+        with open(log, "wb") as f:
+            service = subprocess.Popen(
+                librapi.DIES_WITH_US + [librapi.PROGRAM, "serve"], env=env,
+                stderr=f)
+        self.addCleanup(service.wait)
+        self.addCleanup(service.terminate)
+
+        def logged(event):
+            with open(log, encoding="utf-8") as f:
+                return re.findall(f" event={event}(?: setting=([a-z_]+))?",
+                                  f.read())
+        librapi.wait_until(lambda: logged("started"), "started")
+        write({name: another(name, value, folder)
+               for name, value in values.items()})
+        service.send_signal(signal.SIGHUP)
+        librapi.wait_until(lambda: logged("reload(?:ed|-failed)"), "reloaded")
+        self.assertFalse(logged("reload-failed"))
+        return {name.replace("_", "-") for name in logged("restart-needed")}
 
 
 class Api(librapi.TestCase):

@@ -91,7 +91,9 @@ static enum err read_line(struct lines_reader *reader)
 		enum err err;
 
 		if ((feed ? (size_t)(feed - line) : left) > most)
-			return invalid(reader, "longer than a record can be");
+			return invalid(reader, "longer than the setting "
+					       "value-max-bytes allows a "
+					       "record to be");
 		if (feed) {
 			reader->line.data = line;
 			reader->line.size = (size_t)(feed - line) + 1;

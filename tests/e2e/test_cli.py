@@ -7,7 +7,7 @@ import os
 import subprocess
 
 import librapi
-from librapi import quote
+from librapi import quote, to_json
 
 PAIRS = [
     (b"plain", b"text", "text/plain"),
@@ -67,6 +67,16 @@ class Offline(librapi.TestCase):
         load = librapi.run(other, "load", stdin=dump[:len(dump) // 2])
         self.assertEqual(load.returncode, 1, load)
         self.assertTrue(load.stderr)
+
+    def test_a_value_that_is_too_large_for_a_load_names_the_setting(self):
+        """Too large for a value, and too large for a line even."""
+        for size in (1001, 100000):
+            line = to_json({"key": "a", "value": "x" * size}) + b"\n"
+            load = librapi.run(self.folder(), "load", value_max_bytes=1000,
+                               stdin=b'{"librapi":1}\n' + line)
+            self.assertEqual(load.returncode, 1, load)
+            self.assertIn(b"line 2", load.stderr)
+            self.assertIn(b"value-max-bytes", load.stderr)
 
     def test_check_is_content_with_a_sound_store(self):
         service = self.filled()

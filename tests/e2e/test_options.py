@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The access log and the event handler, which the environment chooses."""
+"""
+The access log and the event handler, which the environment chooses; what
+settings.sh says when the environment is not enough.
+"""
 
 import os
 import re
+import subprocess
 
 import librapi
 from stream import Stream
@@ -83,6 +87,40 @@ class EventHandler(librapi.TestCase):
                 AssertionError, "LIGHTTPD_EVENT_HANDLER=select: not an event "
                 "handler; epoll and poll are"):
             self.start("spawn", LIGHTTPD_EVENT_HANDLER="select")
+
+
+class StoredSocket(librapi.TestCase):
+    """Where lighttpd looks is told when it is not where librapi listens."""
+
+    def said(self, folder, seen):
+        env = librapi.environment(folder, {})
+        env.update(LIGHTTPD_PROGRAM=librapi.PROGRAM,
+                   LIGHTTPD_STORED=f"unix:{folder}/{seen}")
+        done = subprocess.run(
+            ["sh", os.path.join(librapi.BUILD, "lighttpd", "settings.sh")],
+            env=env, check=True, capture_output=True, text=True,
+            timeout=librapi.TIMEOUT)
+        self.assertIn(f'var.socket = "{folder}/run/', done.stdout)
+        return done.stderr
+
+    def test_one_folder_has_two_names_whether_or_not_it_is_there(self):
+        folder = self.folder()
+        os.mkdir(os.path.join(folder, "var"))
+        os.symlink("..", os.path.join(folder, "var", "link"))
+        for _ in range(2):
+            self.assertEqual(self.said(folder, "run/stored.sock"), "")
+            self.assertEqual(self.said(folder, "var/link/run/stored.sock"), "")
+            os.makedirs(os.path.join(folder, "run"), exist_ok=True)
+
+    def test_another_place_is_told(self):
+        folder = self.folder()
+        for _ in range(2):
+            for seen in ("run/other.sock", "other/stored.sock",
+                         "other/run/stored.sock"):
+                self.assertIn(f"it looks for {folder}/{seen}, not",
+                              self.said(folder, seen))
+            for name in ("run", "other", "other/run"):
+                os.makedirs(os.path.join(folder, name), exist_ok=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 #
 # Completion of librapi's commands and settings in bash.  What there is, and
 # which values a choice has, is read from librapi --help, so it is never out
-# of date.
+# of date; but for what the command "token" takes, which is no setting.
 
 # The words of a part of --help: "commands", "options" (all that begin with
 # two dashes), or the values that a setting may have.
@@ -31,6 +31,22 @@ _librapi_help()
 	}'
 }
 
+# What follows "token": a setting is none of it.
+_librapi_token()
+{
+	local setting=$1 value=$2 words="--role= --prefix="
+
+	case $setting in
+	--role) words="read write admin" ;;
+	--prefix) return ;;
+	*)
+		[[ $COMP_CWORD -gt 2 ]] || words=new
+		[[ $words == new ]] || compopt -o nospace 2>/dev/null
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$value")
+}
+
 _librapi()
 {
 	local program=$1 word=${COMP_WORDS[COMP_CWORD]} setting value
@@ -46,6 +62,10 @@ _librapi()
 	fi
 
 	COMPREPLY=()
+	if [[ ${COMP_WORDS[1]} == token && $COMP_CWORD -gt 1 ]]; then
+		_librapi_token "$setting" "$value"
+		return
+	fi
 	case $setting in
 	--*-dir)
 		compopt -o filenames 2>/dev/null
@@ -70,6 +90,9 @@ _librapi()
 	elif [[ $COMP_CWORD == 1 ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
 			"$(_librapi_help "$program" commands)" -- "$word")
+	elif [[ ${COMP_WORDS[1]} == import-bolt ]]; then
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 	fi
 }
 

@@ -207,6 +207,29 @@ class Completion(librapi.TestCase):
         self.assertEqual(self.complete("--data-dir", "=", path[:-1]), [path])
         self.assertEqual(self.complete("--config-file", path[:-1]), [path])
 
+    def test_what_a_token_takes_is_offered(self):
+        for words, offered in (
+                (("",), ["new"]),
+                (("new", ""), ["--prefix=", "--role="]),
+                (("new", "--r"), ["--role="]),
+                (("new", "--role", "=", ""), ["admin", "read", "write"]),
+                (("new", "--role", "w"), ["write"]),
+                (("new", "--prefix", "=", "a"), []),
+                (("new", "--role", "=", "read", "--p"), ["--prefix="])):
+            self.assertEqual(sorted(self.complete("token", *words)), offered,
+                             words)
+
+    def test_files_are_offered_to_import_bolt(self):
+        path = os.path.join(self.folder(), "old.db")
+        with open(path, "w", encoding="ascii"):
+            pass
+        self.assertEqual(self.complete("import-bolt", path[:-1]), [path])
+        self.assertEqual(self.complete("import-bolt", path, "--data-d"),
+                         ["--data-dir="])
+        self.assertEqual(self.complete("import-bolt", path, "--data-dir", "=",
+                                       path[:-1]), [])
+        self.assertEqual(self.complete("load", path[:-1]), [])
+
 
 if __name__ == "__main__":
     librapi.main()

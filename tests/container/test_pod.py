@@ -11,6 +11,7 @@ goes, then the new one comes, on the same claim.
 import base64
 import json
 import os
+import secrets
 import sys
 
 import container
@@ -26,17 +27,33 @@ KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim", "Deployment")
 NO_ACCESS = ["--set", "access.enabled=false"]
 
 
+# Of this run alone: what has another name may be somebody's data.
+NAME = "librapi-test-" + secrets.token_hex(4)
+
+
 def chart(version, *arguments):
     return kube.documents(kube.template(
+        "--set-string", "fullnameOverride=" + NAME,
         "--set-string", "image.repository=localhost/librapi-test",
         "--set-string", "image.tag=" + version, *arguments).stdout)
+
+
+def renamed(doc):
+    """The document with NAME for librapi, wherever it names an object."""
+    if isinstance(doc, list):
+        return [renamed(item) for item in doc]
+    if not isinstance(doc, dict):
+        return doc
+    return {name: NAME if value == "librapi"
+            and name in ("name", "claimName", "secretName")
+            else renamed(value) for name, value in doc.items()}
 
 
 def manifests(version):
     text = kube.kustomize("microk8s")
     assert "localhost/librapi:0.1.0" in text
-    return kube.documents(text.replace(
-        "localhost/librapi:0.1.0", "localhost/librapi-test:" + version))
+    return renamed(kube.documents(text.replace(
+        "localhost/librapi:0.1.0", "localhost/librapi-test:" + version)))
 
 
 def as_config(doc):
@@ -67,7 +84,6 @@ class Pod(librapi.TestCase):
     def setUp(self):
         self.text = None
         self.addCleanup(self.remove)
-        container.podman("volume", "rm", "-f", "librapi", check=False)
 
     def play(self, docs):
         """Make the pod that the manifests tell of; claims that are there
@@ -77,6 +93,7 @@ class Pod(librapi.TestCase):
                 and not (doc["kind"] == "PersistentVolumeClaim"
                          and doc["metadata"]["name"] in claims)]
         for doc in docs:
+            self.assertTrue(doc["metadata"]["name"].startswith(NAME), doc)
             if doc["kind"] == "Deployment":
                 suit_podman(doc["spec"]["template"]["spec"])
         # JSON is YAML.
@@ -89,10 +106,11 @@ class Pod(librapi.TestCase):
         container.podman("kube", "down", "-", stdin=self.text)
 
     def remove(self):
-        for pod in container.podman("pod", "ls", "-q", "--filter",
-                                    "name=librapi-pod").split():
-            container.podman("pod", "rm", "-f", "-t", "0", pod, check=False)
-        container.podman("volume", "rm", "-f", "librapi", check=False)
+        container.podman("pod", "rm", "-f", "-t", "0", NAME + "-pod-0",
+                         check=False)
+        # -secret is what podman makes of a ConfigMap that is mounted.
+        for volume in (NAME, NAME + "-secret"):
+            container.podman("volume", "rm", "-f", volume, check=False)
 
     def update(self, docs):
         self.down()
@@ -169,7 +187,7 @@ class Pod(librapi.TestCase):
         self.play(docs)
 
         def kill():
-            container.podman("pod", "kill", "-s", "KILL", "librapi-pod-0")
+            container.podman("pod", "kill", "-s", "KILL", NAME + "-pod-0")
             self.update(docs)
         self.storm_over("SIGKILL of the pod", kill)
 

@@ -185,18 +185,41 @@ class Image(librapi.TestCase):
             "-e", "LIBRAPI_DATA_DIR=/restored/data"])
         self.assertEqual({key: self.get(key) for key in values}, values)
 
+    def backup(self, *options, command="/usr/libexec/librapi/backup"):
+        """As the chart's CronJob, or another command at its volume."""
+        volume = self.name + "-backup"
+        self.addCleanup(container.podman, "volume", "rm", "-f", volume,
+                        check=False)
+        return container.podman(
+            "run", "--rm", *CONFINED, "--tmpfs=/tmp",
+            "-v", volume + ":/var/lib/librapi",
+            "-e", "FOLDER=/var/lib/librapi", "-e", "KEEP=2",
+            "-e", f"URL=http://127.0.0.1:{container.PORT}", *options,
+            container.NEW, "sh", "-c", command)
+
+    def backups(self):
+        return self.backup(command="ls -A /var/lib/librapi").split()
+
     def test_a_backup_without_the_service_leaves_nothing_behind(self):
         with self.assertRaises(AssertionError):
-            container.podman(
-                "run", "--rm", *CONFINED, "--tmpfs=/tmp",
-                "-v", self.name + ":/var/lib/librapi",
-                "-e", "FOLDER=/var/lib/librapi", "-e", "KEEP=2",
-                "-e", f"URL=http://127.0.0.1:{container.PORT}",
-                container.NEW, "/usr/libexec/librapi/backup")
-        self.assertEqual(container.podman(
-            "run", "--rm", *CONFINED,
-            "-v", self.name + ":/var/lib/librapi",
-            container.NEW, "ls", "-A", "/var/lib/librapi"), "")
+            self.backup()
+        self.assertEqual(self.backups(), [])
+
+    def test_what_a_killed_backup_left_goes_with_the_next(self):
+        self.start(container.NEW)
+        left = "/var/lib/librapi/.librapi-20260102T030405Z.jsonl"
+        self.backup(command=f"echo >{left}; echo >{left}.gz")
+        self.assertEqual(len(self.backups()), 2)
+        self.backup()
+        kept, = self.backups()
+        self.assertRegex(kept, r"^librapi-.*\.jsonl\.gz$")
+
+    def test_a_backup_goes_by_the_settings_of_the_service(self):
+        settings = ["-e", "LIBRAPI_VALUE_MAX_BYTES=10000000"]
+        self.start(container.NEW, options=settings)
+        self.put("large", os.urandom(9000000))
+        self.backup(*settings)
+        self.assertEqual(len(self.backups()), 1)
 
     def test_the_access_log_goes_where_the_log_goes(self):
         self.start(container.NEW,

@@ -45,6 +45,8 @@ MATRIX = [
     {"backup.enabled": "true"},
     {"backup.enabled": "true", "backup.existingClaim": "mine",
      "access.existingSecret": "tokens", "backup.storageClass": "slow"},
+    {"backup.enabled": "true", "networkPolicy.enabled": "true",
+     "networkPolicy.from[0].podSelector.matchLabels.app": "client"},
     {"nameOverride": "kv", "fullnameOverride": "store",
      "podAnnotations.a": "b", "nodeSelector.disk": "ssd",
      "tolerations[0].operator": "Exists",
@@ -223,6 +225,43 @@ class Chart(librapi.TestCase):
                        {"settings.metrics-open": "true"}):
             spec, _ = self.monitor(**values)
             self.assertNotIn("authorization", spec["endpoints"][0])
+
+    def backup(self, **values):
+        docs = kube.by_kind(kube.documents(kube.template(*kube.sets(
+            {"backup.enabled": "true", **values})).stdout))
+        job = docs["CronJob", "librapi-backup"]["spec"]["jobTemplate"]
+        return job["spec"]["template"], docs
+
+    def test_a_backup_is_tried_with_the_settings_of_the_service(self):
+        template, docs = self.backup()
+        container, = template["spec"]["containers"]
+        name = container["envFrom"][0]["configMapRef"]["name"]
+        self.assertIn(("ConfigMap", name), docs)
+
+    def test_a_network_policy_lets_the_backup_in(self):
+        peer = {"podSelector": {"matchLabels": {"app": "client"}}}
+        template, docs = self.backup(**{
+            "networkPolicy.enabled": "true",
+            "networkPolicy.from[0].podSelector.matchLabels.app": "client"})
+        labels = template["metadata"]["labels"]
+        rule, = docs["NetworkPolicy", "librapi"]["spec"]["ingress"]
+        self.assertEqual(rule["from"], [
+            peer, {"podSelector": {"matchLabels": labels}}])
+        # Without peers everybody is let in, and the backup with them.
+        _, docs = self.backup(**{"networkPolicy.enabled": "true"})
+        rule, = docs["NetworkPolicy", "librapi"]["spec"]["ingress"]
+        self.assertNotIn("from", rule)
+
+    def test_a_backup_is_not_taken_for_the_service(self):
+        template, docs = self.backup(**{"networkPolicy.enabled": "true"})
+        labels = template["metadata"]["labels"].items()
+        for selector in (
+                docs["Service", "librapi"]["spec"]["selector"],
+                docs["Deployment", "librapi"]["spec"]["selector"]
+                ["matchLabels"],
+                docs["NetworkPolicy", "librapi"]["spec"]["podSelector"]
+                ["matchLabels"]):
+            self.assertFalse(selector.items() <= labels)
 
     def test_settings_arrive_as_they_are_written(self):
         self.assertEqual(

@@ -39,7 +39,7 @@ $(mk8s_steps):
 
 # The chart and the manifests, without a cluster; takes npm and the network.
 .PHONY: check-kube
-check-kube:
+check-kube: all
 	@status=0; for test in $(kube_tests); do \
 		echo "$$test"; \
 		LIBRAPI_SOURCE_DIR=$(abs_srcdir) \

@@ -7,6 +7,7 @@ import copy
 import hashlib
 import os
 import re
+import tempfile
 
 import kube
 import librapi
@@ -67,6 +68,20 @@ REFUSED = [
     ({"settings.data-dir": "/x"}, "data-dir is not allowed"),
     ({"persistance.size": "1Gi"}, "persistance is not allowed"),
     ({"persistence.size": "big"}, "persistence.size"),
+    ({"settings.value-max-bytes": 67108864},
+     "journal-segment-bytes must be at least 134217728, twice "
+     "value-max-bytes, not 67108864"),
+    ({"settings.journal-max-bytes": 131072},
+     "journal-max-bytes must be at least 134217728"),
+    ({"settings.journal-max-bytes": 17179869184},
+     "journal-max-bytes must be at most 4294967296"),
+    ({"settings.engine": "memory", "settings.workers": 2,
+      "persistence.enabled": "false"}, "settings.workers must be 1"),
+    ({"settings.cors-origin": "a.example"}, "settings.cors-origin"),
+    ({"settings.drain-timeout-ms": 120001}, "raise "
+                                            "terminationGracePeriodSeconds"),
+    ({"terminationGracePeriodSeconds": 9}, "settings.drain-timeout-ms is "
+                                           "10000"),
     ({"image.tag": "latest"}, "image.tag"),
     ({"service.type": "None"}, "service.type"),
     ({"service.port": 0}, "service.port"),
@@ -77,6 +92,42 @@ REFUSED = [
     ({"serviceMonitor.interval": "often"}, "serviceMonitor.interval"),
     ({"serviceMonitor.scrapeTimeout": "soon"},
      "serviceMonitor.scrapeTimeout"),
+]
+
+# Settings, each of them allowed, and whether they go together.
+TOGETHER = [
+    ({"value-max-bytes": 33554432}, True),
+    ({"value-max-bytes": 33554433}, False),
+    ({"value-max-bytes": 67108864, "journal-segment-bytes": 134217728}, True),
+    ({"value-max-bytes": 67108864, "journal-segment-bytes": 134217727}, False),
+    ({"journal-segment-bytes": 16777216}, True),
+    ({"journal-segment-bytes": 16777215}, False),
+    ({"journal-segment-bytes": 268435456}, True),
+    ({"journal-segment-bytes": 268435457}, False),
+    ({"journal-segment-bytes": 8388608}, False),
+    ({"journal-segment-bytes": 1073741824,
+      "journal-max-bytes": 17179869184}, True),
+    ({"journal-segment-bytes": 1073741824,
+      "journal-max-bytes": 2147483647}, False),
+    ({"journal-max-bytes": 134217728}, True),
+    ({"journal-max-bytes": 134217727}, False),
+    ({"journal-max-bytes": 4294967296}, True),
+    ({"journal-max-bytes": 4294967297}, False),
+    ({"engine": "memory", "workers": 1}, True),
+    ({"engine": "memory", "workers": 0}, False),
+    ({"engine": "memory", "workers": 2}, False),
+    ({"cors-origin": ""}, True),
+    ({"cors-origin": "*"}, True),
+    ({"cors-origin": "https://a.example,http://[::1]:8080"}, True),
+    ({"cors-origin": "app+x://a_b"}, True),
+    ({"cors-origin": "https://a.example, https://b.example"}, False),
+    ({"cors-origin": "https://a.example,"}, False),
+    ({"cors-origin": "https://a.example/"}, False),
+    ({"cors-origin": "https://A.example"}, False),
+    ({"cors-origin": "https://*.example"}, False),
+    ({"cors-origin": "a.example"}, False),
+    ({"cors-origin": "://a.example"}, False),
+    ({"cors-origin": "https://"}, False),
 ]
 
 # What helm adds, and what only an upgrade or an uninstallation needs.
@@ -266,11 +317,38 @@ class Chart(librapi.TestCase):
     def test_settings_arrive_as_they_are_written(self):
         self.assertEqual(
             [doc["data"] for doc in self.all if doc["kind"] == "ConfigMap"
-             and "LIBRAPI_WORKERS" in doc["data"]],
+             and "LIBRAPI_VALUE_MAX_BYTES" in doc["data"]],
             [{"LIGHTTPD_BIND": "0.0.0.0", "LIBRAPI_WORKERS": "4",
               "LIBRAPI_VALUE_MAX_BYTES": "10000000",
               "LIBRAPI_REQUIRE_CONDITIONS": "true",
               "LIBRAPI_LOG_LEVEL": "debug"}])
+
+    def starts(self, data):
+        """Whether librapi would start with a ConfigMap's data."""
+        with tempfile.TemporaryDirectory() as folder:
+            done = librapi.run(folder, "--check-config", **{
+                name.removeprefix("LIBRAPI_").lower(): value
+                for name, value in data.items()
+                if name.startswith("LIBRAPI_")})
+        return not done.returncode
+
+    def test_librapi_starts_with_what_the_chart_makes(self):
+        for doc in self.all:
+            if doc["kind"] == "ConfigMap":
+                self.assertTrue(self.starts(doc["data"]), doc["data"])
+
+    def test_the_chart_takes_what_librapi_takes_and_nothing_else(self):
+        for settings, good in TOGETHER:
+            values = {"settings." + name: str(value).replace(",", r"\,")
+                      for name, value in settings.items()}
+            if settings.get("engine") == "memory":
+                values["persistence.enabled"] = "false"
+            done = kube.template(*kube.sets(values), check=False)
+            self.assertEqual(self.starts({
+                "LIBRAPI_" + name.upper().replace("-", "_"): value
+                for name, value in settings.items()}), good, settings)
+            self.assertEqual(not done.returncode, good,
+                             f"{settings}: {done.stderr}")
 
     def test_lighttpd_gets_the_options_that_are_asked_for(self):
         self.assertEqual(

@@ -43,13 +43,17 @@ def setup():
 
 
 def sets(values):
-    """{"a.b": 1} as arguments of helm."""
-    return [word for name, value in values.items()
-            for word in ("--set", f"{name}={value}")]
+    """{"a.b": 1} as arguments of helm, to which "1" is text, too."""
+    words = []
+    for name, value in values.items():
+        text = isinstance(value, str) and value.isdecimal()
+        value = str(value).replace(",", r"\,")
+        words += ["--set-string" if text else "--set", f"{name}={value}"]
+    return words
 
 
-def template(*arguments, check=True):
-    return run(HELM, "template", "librapi", CHART, "--namespace=librapi",
+def template(*arguments, check=True, release="librapi"):
+    return run(HELM, "template", release, CHART, "--namespace=librapi",
                *arguments, check=check)
 
 

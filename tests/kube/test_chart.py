@@ -68,6 +68,11 @@ REFUSED = [
     ({"settings.data-dir": "/x"}, "data-dir is not allowed"),
     ({"persistance.size": "1Gi"}, "persistance is not allowed"),
     ({"persistence.size": "big"}, "persistence.size"),
+    ({"ingress.host": "*example.com"}, "ingress.host"),
+    ({"fullnameOverride": "my.kv"}, "fullnameOverride"),
+    ({"fullnameOverride": "1kv"}, "fullnameOverride"),
+    ({"fullnameOverride": "a" * 64}, "fullnameOverride"),
+    ({"nameOverride": "a" * 64}, "nameOverride"),
     ({"settings.value-max-bytes": 67108864},
      "journal-segment-bytes must be at least 134217728, twice "
      "value-max-bytes, not 67108864"),
@@ -93,6 +98,26 @@ REFUSED = [
     ({"serviceMonitor.scrapeTimeout": "soon"},
      "serviceMonitor.scrapeTimeout"),
 ]
+
+# All that there is, with names that YAML or Kubernetes may take for something
+# else: by release.
+NAMES = {
+    "123": {},
+    "my.release": {},
+    "1.5": {"nameOverride": "1.5"},
+    "true": {"nameOverride": "123"},
+    "r" * 53: {},
+    "on": {"fullnameOverride": "a" * 51 + "--b"},
+    "a": {"fullnameOverride": "a" * 44 + "--b"},
+    "y": {"ingress.host": "*.example.com", "ingress.className": "123",
+          "persistence.storageClass": "123", "backup.storageClass": "456",
+          "ingress.tls.enabled": "true", "ingress.tls.secretName": "789"},
+    "z": {"persistence.existingClaim": "123", "backup.existingClaim": "456",
+          "access.existingSecret": "789"},
+}
+EVERYTHING = {name + ".enabled": "true" for name in (
+    "networkPolicy", "podDisruptionBudget", "serviceMonitor", "backup")}
+EVERYTHING["networkPolicy.from[0].podSelector.matchLabels.app"] = "client"
 
 # Settings, each of them allowed, and whether they go together.
 TOGETHER = [
@@ -194,6 +219,21 @@ class Chart(librapi.TestCase):
             done = kube.template(*kube.sets(values), check=False)
             self.assertNotEqual(done.returncode, 0, values)
             self.assertIn(sentence, done.stderr, values)
+
+    def test_every_name_is_one_whatever_the_release_is_called(self):
+        texts = [kube.template(*kube.sets({**EVERYTHING, **values}),
+                               release=release).stdout
+                 for release, values in NAMES.items()]
+        kube.validate("\n---\n".join(texts))
+        for text in texts:
+            for doc in kube.documents(text):
+                name = doc["metadata"]["name"]
+                self.assertRegex(name, r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+                self.assertLessEqual(
+                    len(name), 52 if doc["kind"] == "CronJob" else 63)
+                for label in doc["metadata"]["labels"].values():
+                    self.assertRegex(
+                        label, r"^[a-z0-9A-Z]([-.\w]{0,61}[a-z0-9A-Z])?$")
 
     def test_every_pod_is_confined_as_restricted_asks(self):
         for pod in self.pods():
@@ -339,7 +379,7 @@ class Chart(librapi.TestCase):
 
     def test_the_chart_takes_what_librapi_takes_and_nothing_else(self):
         for settings, good in TOGETHER:
-            values = {"settings." + name: str(value).replace(",", r"\,")
+            values = {"settings." + name: value
                       for name, value in settings.items()}
             if settings.get("engine") == "memory":
                 values["persistence.enabled"] = "false"

@@ -1,19 +1,24 @@
 {{/* SPDX-License-Identifier: GPL-3.0-or-later */}}
 
+{{/* A Service's name has no dot and begins with a letter (RFC 1035); a release's
+need not be so. */}}
 {{- define "librapi.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $full := printf "%s-%s" .Release.Name $name -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- $full = .Values.fullnameOverride -}}
 {{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- $full = .Release.Name -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-z]" $full) -}}
+{{- $full = printf "r%s" $full -}}
+{{- end -}}
+{{- regexReplaceAll "-+$" ($full | replace "." "-" | trunc 52) "" -}}
 {{- end -}}
 
 {{- define "librapi.selector" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "librapi.labels" -}}
@@ -25,9 +30,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* Of the backup's pods, which are not the Service's. */}}
 {{- define "librapi.backupSelector" -}}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: backup
-app.kubernetes.io/part-of: {{ include "librapi.fullname" . }}
+app.kubernetes.io/part-of: {{ include "librapi.fullname" . | quote }}
 {{- end -}}
 
 {{- define "librapi.image" -}}

@@ -160,6 +160,12 @@ class Mk8s(librapi.TestCase):
         self.assertIn("localhost/librapi:1.0-fedcba987654",
                       self.read("manifests"))
 
+    def test_a_line_without_an_end_stays_a_line(self):
+        self.write("hosts", "127.0.0.1\tlocalhost")
+        self.mk8s("hosts")
+        self.assertEqual(self.read("hosts"), "127.0.0.1\tlocalhost\n"
+                                             "127.0.0.1\tlibrapi.local\n")
+
     def test_off_leaves_the_data_unless_told_otherwise(self):
         self.image("localhost/librapi:1.0-0123456789ab")
         self.mk8s("install", "hosts")

@@ -7,7 +7,6 @@
 
 #include "api/bulk.h"
 #include "base/log.h"
-#include "bolt/bolt.h"
 #include "bolt/gob.h"
 
 #define BUCKET "librapi"
@@ -16,7 +15,6 @@
 struct import {
 	uint64_t value_max_bytes;
 	struct bulk *bulk; /* NULL: only check */
-	uint64_t count;
 	struct buf *message;
 };
 
@@ -50,22 +48,15 @@ static enum err take_pair(void *arg, struct view key, struct view value)
 		return refuse(import, ERR_VALUE_TOO_LARGE, key,
 			      "the value is larger than the setting "
 			      "value-max-bytes allows");
-	import->count++;
 	if (!import->bulk)
 		return ERR_OK;
 	return bulk_put(import->bulk, key, VIEW_LITERAL(TYPE), string, 0);
 }
 
-static enum err read_file(const char *path, struct import *import)
+static enum err read_all(struct bolt *bolt, struct import *import)
 {
-	struct bolt *bolt;
-	enum err err = bolt_open(path, &bolt, import->message);
-
-	if (!err)
-		err = bolt_each(bolt, VIEW_LITERAL(BUCKET), take_pair, import,
-				import->message);
-	bolt_close(bolt);
-	return err;
+	return bolt_each(bolt, VIEW_LITERAL(BUCKET), take_pair, import,
+			 import->message);
 }
 
 static void tell(const char *event, enum err err, struct buf *message)
@@ -75,22 +66,27 @@ static void tell(const char *event, enum err err, struct buf *message)
 		  NULL);
 }
 
-enum err import_bolt_check(const char *path, uint64_t value_max_bytes,
-			   uint64_t *count)
+enum err import_bolt_open(const char *path, uint64_t value_max_bytes,
+			  struct bolt **out)
 {
 	struct buf message = BUF_EMPTY;
 	struct import import = { .value_max_bytes = value_max_bytes,
 				 .message = &message };
-	enum err err = read_file(path, &import);
+	enum err err = bolt_open(path, out, &message);
 
-	*count = import.count;
-	if (err)
+	if (!err)
+		err = read_all(*out, &import);
+	if (err) {
 		tell("import-refused", err, &message);
+		bolt_close(*out);
+		*out = NULL;
+	}
 	buf_release(&message);
 	return err;
 }
 
-enum err import_bolt_run(const char *path, struct store *store, uint64_t *count)
+enum err import_bolt_run(struct bolt *bolt, struct store *store,
+			 uint64_t *count)
 {
 	struct buf message = BUF_EMPTY;
 	struct bulk bulk;
@@ -100,7 +96,7 @@ enum err import_bolt_run(const char *path, struct store *store, uint64_t *count)
 	enum err err;
 
 	bulk_init(&bulk, store, true);
-	err = read_file(path, &import);
+	err = read_all(bolt, &import);
 	if (!err)
 		err = bulk_flush(&bulk);
 	*count = bulk.puts;

@@ -32,6 +32,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/import_bolt.h \
 	%D%/listener.c \
 	%D%/listener.h \
+	%D%/owner.c \
+	%D%/owner.h \
 	%D%/pace.c \
 	%D%/pace.h \
 	%D%/service.c \
@@ -155,6 +157,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/store/gdbm/engine.c \
 	%D%/store/gdbm/engine.h \
 	%D%/store/gdbm/expiry.c \
+	%D%/store/gdbm/foreign.c \
+	%D%/store/gdbm/foreign.h \
 	%D%/store/gdbm/gdbmfile.c \
 	%D%/store/gdbm/gdbmfile.h \
 	%D%/store/gdbm/hash.c \

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "import_bolt.h"
+#include "owner.h"
 #include "service.h"
 #include "starter.h"
 #include "store/store.h"
@@ -68,9 +69,11 @@ static int run_check(const struct conf *conf, struct source *source)
 {
 	const struct store_conf store_conf = service_store_conf(conf);
 	size_t count = 0;
-	enum err err = store_check(&store_conf, print_finding, &count);
+	enum err err = owner_become(conf->data_dir);
 
 	(void)source;
+	if (!err)
+		err = store_check(&store_conf, print_finding, &count);
 	if (!err)
 		printf("%s: all is well\n", conf->data_dir);
 	else if (err == ERR_DAMAGED)
@@ -139,13 +142,16 @@ static enum err load(const struct conf *conf, struct store *store)
 static int run_dump(const struct conf *conf, struct source *source)
 {
 	(void)source;
+	if (owner_become(conf->data_dir))
+		return EXIT_FAILURE;
 	return with_store(conf, dump);
 }
 
 static int run_load(const struct conf *conf, struct source *source)
 {
 	(void)source;
-	if (file_make_folder(conf->data_dir, SERVICE_FOLDER_MODE))
+	if (owner_become(conf->data_dir) ||
+	    file_make_folder(conf->data_dir, SERVICE_FOLDER_MODE))
 		return EXIT_FAILURE;
 	return with_store(conf, load);
 }
@@ -153,16 +159,27 @@ static int run_load(const struct conf *conf, struct source *source)
 static int run_import_bolt(const struct conf *conf, struct source *source)
 {
 	const struct store_conf store_conf = service_store_conf(conf);
+	struct bolt *bolt;
 	struct store *store;
-	uint64_t count;
-	enum err err;
+	uint64_t count = 0;
+	enum err err =
+		import_bolt_open(source->file, conf->value_max_bytes, &bolt);
 
-	if (import_bolt_check(source->file, conf->value_max_bytes, &count) ||
-	    file_make_folder(conf->data_dir, SERVICE_FOLDER_MODE) ||
-	    store_open(&store_conf, &store))
-		return EXIT_FAILURE;
-	err = import_bolt_run(source->file, store, &count);
-	if (store_close(store) || err)
+	if (!err)
+		err = owner_become(conf->data_dir);
+	if (!err)
+		err = file_make_folder(conf->data_dir, SERVICE_FOLDER_MODE);
+	if (!err)
+		err = store_open(&store_conf, &store);
+	if (!err) {
+		enum err closed;
+
+		err = import_bolt_run(bolt, store, &count);
+		closed = store_close(store);
+		err = err ? err : closed;
+	}
+	bolt_close(bolt);
+	if (err)
 		return EXIT_FAILURE;
 	printf("%s: %llu keys imported into %s\n", source->file,
 	       (unsigned long long)count, conf->data_dir);

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "crew.h"
+#include "owner.h"
 
 #define PID_FILE "librapi.pid"
 
@@ -314,6 +315,8 @@ static enum err open_service(struct supervisor *s)
 
 	if (!err)
 		err = metrics_open(&s->service.metrics);
+	if (!err)
+		err = owner_refuse(s->conf.data_dir);
 	if (!err)
 		err = make_folder("data-dir", s->conf.data_dir);
 	if (!err)

@@ -4,6 +4,7 @@
 
 import glob
 import os
+import shutil
 import subprocess
 
 import librapi
@@ -17,6 +18,9 @@ PAIRS = [
     (b"long", b"x" * 300000, None),
     (b"k" * 1024, b"1", None),
 ]
+
+
+BOLT = os.path.join(librapi.SOURCE, "tests", "bolt", "large.db")
 
 
 class Offline(librapi.TestCase):
@@ -103,6 +107,78 @@ class Offline(librapi.TestCase):
             done = librapi.run(service.folder, command, lock_timeout_ms=100)
             self.assertEqual(done.returncode, 1, (command, done))
             self.assertIn(str(service.supervisor()).encode(), done.stderr)
+
+
+class Foreign(librapi.TestCase):
+    """Root, in the folder of the user that the service runs as."""
+
+    OWNER = 65534
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root is let into folders of others")
+        self.home = self.folder()
+        os.chmod(self.home, 0o755)
+        self.data = os.path.join(self.home, "data")
+        os.mkdir(self.data, 0o750)
+        os.chown(self.data, self.OWNER, self.OWNER)
+
+    def run_well(self, *arguments, **more):
+        """All that is there afterwards belongs to the folder's owner."""
+        done = librapi.run(self.home, *arguments, **more)
+        self.assertEqual(done.returncode, 0, done)
+        strange = []
+        for name in os.listdir(self.data):
+            status = os.stat(os.path.join(self.data, name))
+            if (status.st_uid, status.st_gid) != (self.OWNER, self.OWNER):
+                strange.append(name)
+        self.assertEqual(strange, [], arguments)
+        return done
+
+    def lines(self):
+        other = self.folder()
+        load = librapi.run(other, "import-bolt", BOLT)
+        self.assertEqual(load.returncode, 0, load)
+        return librapi.run(other, "dump").stdout
+
+    def test_what_root_does_leaves_the_store_to_its_owner(self):
+        lines = self.lines()
+        self.run_well("load", stdin=lines)
+        for _ in range(2):
+            self.run_well("check")
+            self.assertEqual(len(self.run_well("dump").stdout), len(lines))
+
+    def test_root_imports_what_only_root_can_read(self):
+        own = os.path.join(self.folder(), "bolt.db")
+        shutil.copy(BOLT, own)
+        os.chmod(own, 0o600)
+        done = self.run_well("import-bolt", own)
+        self.assertIn(b"201 keys", done.stdout)
+
+    def test_root_does_not_serve_it(self):
+        done = librapi.run(self.home, "serve",
+                           "--listen=unix:" + os.path.join(self.home, "s"))
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(self.data.encode(), done.stderr)
+        self.assertIn(b"belongs to user 65534", done.stderr)
+        self.assertEqual(os.listdir(self.data), [])
+
+    def test_a_file_of_somebody_else_is_told_with_the_remedy(self):
+        self.run_well("load", stdin=self.lines())
+        remedy = f"chown -R {self.OWNER}:{self.OWNER} {self.data}"
+        journal = max(glob.glob(os.path.join(self.data, "journal-*")))
+        for name in ("LOCK", "MANIFEST", os.path.basename(journal)):
+            with self.subTest(name=name):
+                path = os.path.join(self.data, name)
+                os.chown(path, 0, 0)
+                for command in ("check", "dump"):
+                    done = librapi.run(self.home, command)
+                    text = done.stderr.decode()
+                    self.assertEqual(done.returncode, 1, text)
+                    self.assertIn(name, text)
+                    self.assertIn(remedy, text)
+                os.chown(path, self.OWNER, self.OWNER)
+        self.run_well("dump")
 
 
 class Program(librapi.TestCase):

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "store/gdbm/foreign.h"
 
 /* An owner that was killed needs a moment until its children are gone too. */
 #define OWNER_TIMEOUT_MS 3000
@@ -156,6 +157,8 @@ static enum err engine_open(const struct store_conf *conf, struct store **out)
 		engine_close_files(g); /* a child must not share them */
 		*out = &g->store;
 	} else if (g) {
+		if (err == ERR_ACCESS)
+			foreign_tell(g->data_dir);
 		engine_free(g);
 	}
 	return err;

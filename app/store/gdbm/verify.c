@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "store/gdbm/engine.h"
+#include "store/gdbm/foreign.h"
 #include "store/gdbm/replay.h"
 
 struct verify {
@@ -206,5 +207,7 @@ enum err verify_run(const struct store_conf *conf,
 		err = verify_files(&v);
 	file_close(&owner_fd, LOCK_FILE_NAME);
 	file_close(&v.dir, "data directory");
+	if (err == ERR_ACCESS)
+		foreign_tell(conf->data_dir);
 	return err;
 }

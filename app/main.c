@@ -85,15 +85,17 @@ static int run_check(const struct conf *conf, struct source *source)
 }
 
 /* Open the store for ourselves alone, work on it, and close it again. */
-static int with_store(const struct conf *conf,
+static int with_store(const struct conf *conf, bool existing,
 		      enum err (*work)(const struct conf *conf,
 				       struct store *store))
 {
-	const struct store_conf store_conf = service_store_conf(conf);
+	struct store_conf store_conf = service_store_conf(conf);
 	struct store *store;
-	enum err err = store_open(&store_conf, &store);
+	enum err err;
 	enum err closed;
 
+	store_conf.existing = existing;
+	err = store_open(&store_conf, &store);
 	if (err)
 		return EXIT_FAILURE;
 	err = work(conf, store);
@@ -144,7 +146,7 @@ static int run_dump(const struct conf *conf, struct source *source)
 	(void)source;
 	if (owner_become(conf->data_dir))
 		return EXIT_FAILURE;
-	return with_store(conf, dump);
+	return with_store(conf, true, dump);
 }
 
 static int run_load(const struct conf *conf, struct source *source)
@@ -153,7 +155,7 @@ static int run_load(const struct conf *conf, struct source *source)
 	if (owner_become(conf->data_dir) ||
 	    file_make_folder(conf->data_dir, SERVICE_FOLDER_MODE))
 		return EXIT_FAILURE;
-	return with_store(conf, load);
+	return with_store(conf, false, load);
 }
 
 static int run_import_bolt(const struct conf *conf, struct source *source)

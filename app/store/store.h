@@ -59,6 +59,7 @@ struct store_conf {
 	uint64_t expiry_interval_ms;
 	uint64_t history_bytes;
 	int64_t (*wall_ms)(void); /* NULL: the system's clock */
+	bool existing; /* make none where the folder holds no store */
 
 	/* Raised for each key that changes, before a reader can see it; all
 	 * zero at the open; NULL: nobody wants to know. */
@@ -67,7 +68,8 @@ struct store_conf {
 
 /*
  * Open, and recover what the last owner left behind.  ERR_OWNED when another
- * process has it (its pid is logged), ERR_ACCESS, ERR_FORMAT, ERR_DAMAGED,
+ * process has it (its pid is logged), ERR_NOT_FOUND when it has to be there
+ * and is not (nothing was made then), ERR_ACCESS, ERR_FORMAT, ERR_DAMAGED,
  * ERR_FULL, ERR_IO, ERR_NO_MEMORY, ERR_SETTING for an unknown engine: each is
  * logged with the file and what to do, and nothing has been changed that an
  * older state could need.

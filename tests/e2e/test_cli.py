@@ -63,6 +63,27 @@ class Offline(librapi.TestCase):
         self.assertEqual(dump.returncode, 0, dump)
         self.assertIn(b'"plain"', dump.stdout)
 
+    def test_a_dump_of_no_store_is_refused_and_makes_none(self):
+        folder = self.folder()
+        data = os.path.join(folder, "data")
+        for _ in range(2):          # without the folder, then in an empty one
+            done = librapi.run(folder, "dump")
+            self.assertEqual(done.returncode, 1, done)
+            self.assertEqual(done.stdout, b"")
+            self.assertIn(f"{data} holds no store".encode(), done.stderr)
+            os.makedirs(data, exist_ok=True)
+            self.assertEqual(os.listdir(data), [])
+
+    def test_a_store_without_its_manifest_is_not_taken_for_none(self):
+        service = self.filled()
+        service.stop()
+        os.unlink(service.path("data", "MANIFEST"))
+        before = sorted(os.listdir(service.path("data")))
+        done = librapi.run(service.folder, "dump")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(b"restore the data directory", done.stderr)
+        self.assertEqual(sorted(os.listdir(service.path("data"))), before)
+
     def test_a_cut_off_dump_does_not_load(self):
         service = self.filled()
         service.stop()

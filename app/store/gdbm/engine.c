@@ -136,6 +136,33 @@ static enum err engine_new(const struct store_conf *conf,
 	return g->data_dir ? ERR_OK : ERR_NO_MEMORY;
 }
 
+/* Without a store in it, when that has to be there, it is left as it is. */
+static enum err open_existing(struct gdbm_store *g)
+{
+	enum err err = file_open_existing(AT_FDCWD, g->data_dir,
+					  O_RDONLY | O_DIRECTORY, &g->dir);
+
+	if (!err)
+		err = recovery_find(g);
+	if (err == ERR_NOT_FOUND)
+		log_eventf(LOG_ERROR, "store-refused", "%s holds no store",
+			   g->data_dir);
+	return err;
+}
+
+static enum err open_folder(struct gdbm_store *g)
+{
+	enum err err;
+
+	if (g->conf.existing)
+		return open_existing(g);
+	err = file_make_folder(g->data_dir, 0750);
+	if (err)
+		return err;
+	return file_open(AT_FDCWD, g->data_dir, O_RDONLY | O_DIRECTORY, 0,
+			 &g->dir);
+}
+
 static enum err engine_open(const struct store_conf *conf, struct store **out)
 {
 	struct gdbm_store *g;
@@ -143,10 +170,7 @@ static enum err engine_open(const struct store_conf *conf, struct store **out)
 
 	*out = NULL;
 	if (!err)
-		err = file_make_folder(g->data_dir, 0750);
-	if (!err)
-		err = file_open(AT_FDCWD, g->data_dir, O_RDONLY | O_DIRECTORY,
-				0, &g->dir);
+		err = open_folder(g);
 	if (!err)
 		err = owner_take(g->dir, OWNER_TIMEOUT_MS, &g->owner_fd);
 	if (!err)

@@ -381,6 +381,12 @@ enum err snapshot_run(struct store *store, struct view prefix,
 void snapshot_sweep(struct gdbm_store *g, unsigned slot);
 void snapshot_sweep_all(struct gdbm_store *g);
 
+/*
+ * recovery.c: ERR_NOT_FOUND, not logged, when the folder g->dir holds no store;
+ * ERR_DAMAGED when it holds what is left of one.
+ */
+enum err recovery_find(struct gdbm_store *g);
+
 /* recovery.c: fill g->manifest and g->shared from the data directory. */
 enum err recovery_run(struct gdbm_store *g);
 

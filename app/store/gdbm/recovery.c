@@ -17,6 +17,7 @@
  *
  * The housekeeper checkpoints what was replayed soon after.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -364,6 +365,20 @@ static void log_recovered(const struct gdbm_store *g,
 	snprintf(revision, sizeof(revision), "%" PRIu64, replay->revision);
 	log_event(LOG_INFO, "store-open", "data_dir", g->data_dir, "revision",
 		  revision, "replayed", frames, NULL);
+}
+
+enum err recovery_find(struct gdbm_store *g)
+{
+	struct stat status;
+
+	enum err err;
+
+	if (!fstatat(g->dir, MANIFEST_NAME, &status, 0))
+		return ERR_OK;
+	if (errno != ENOENT)
+		return log_errno("stat-failed", MANIFEST_NAME, errno);
+	err = see_that_nothing_is_lost(g);
+	return err ? err : ERR_NOT_FOUND;
 }
 
 enum err recovery_run(struct gdbm_store *g)

@@ -40,6 +40,7 @@ struct command {
 	const char *about;
 	int (*run)(const struct conf *conf, struct source *source);
 	bool takes_file;
+	bool offline; /* it is about a store that nobody serves */
 	bool (*run_words)(int argc, char *argv[]); /* without settings */
 };
 
@@ -192,13 +193,14 @@ static const struct command commands[] = {
 	{ "serve", "run the service (this is what no command means)",
 	  .run = run_serve },
 	{ "check", "verify every file of a store that nobody serves",
-	  .run = run_check },
-	{ "dump", "print such a store as JSON lines", .run = run_dump },
+	  .run = run_check, .offline = true },
+	{ "dump", "print such a store as JSON lines", .run = run_dump,
+	  .offline = true },
 	{ "load", "put JSON lines from the standard input into such a store",
-	  .run = run_load },
+	  .run = run_load, .offline = true },
 	{ "import-bolt",
 	  "put the data of the first librapi, FILE, into such a store",
-	  .run = run_import_bolt, .takes_file = true },
+	  .run = run_import_bolt, .takes_file = true, .offline = true },
 	{ "token", "new --role ROLE [--prefix PREFIX]: make an access token",
 	  .run_words = token_run },
 };
@@ -272,6 +274,17 @@ static const struct command *take_command(struct source *source)
 	return NULL;
 }
 
+/* What an engine keeps in memory is gone with the command. */
+static bool has_store(const struct command *command, const struct conf *conf)
+{
+	if (!command->offline || !service_is_one_process(conf))
+		return true;
+	fprintf(stderr,
+		"librapi: %s is for a store on disk, and the engine %s keeps nothing; set engine to gdbm\n",
+		command->name, conf->engine);
+	return false;
+}
+
 static int run(const struct command *command, struct source *source)
 {
 	bool check = take_option(source, "--check-config");
@@ -285,6 +298,8 @@ static int run(const struct command *command, struct source *source)
 		status = EXIT_USAGE;
 	} else if (print) {
 		conf_print(&conf, stdout);
+	} else if (!check && !has_store(command, &conf)) {
+		status = EXIT_USAGE;
 	} else if (!check) {
 		service_log_setup(&conf, command->name);
 		status = command->run(&conf, source);

@@ -84,6 +84,18 @@ class Offline(librapi.TestCase):
         self.assertIn(b"restore the data directory", done.stderr)
         self.assertEqual(sorted(os.listdir(service.path("data"))), before)
 
+    def test_an_engine_that_keeps_nothing_is_refused(self):
+        for command in ("check", "dump", "load", "import-bolt"):
+            with self.subTest(command=command):
+                folder = self.folder()
+                file = [BOLT] if command == "import-bolt" else []
+                done = librapi.run(folder, command, *file, workers=1,
+                                   engine="memory")
+                self.assertEqual(done.returncode, 2, done)
+                self.assertIn(b"engine memory keeps nothing", done.stderr)
+                self.assertEqual(done.stdout, b"")
+                self.assertEqual(os.listdir(folder), [])
+
     def test_a_cut_off_dump_does_not_load(self):
         service = self.filled()
         service.stop()

@@ -67,8 +67,8 @@ class Full(librapi.TestCase):
         self.model = {}
         self.asked = None
 
-    def start_on(self, options):
-        """A service on a disk of its own."""
+    def service_on(self, options, **settings):
+        """A service on a disk of its own, not started."""
         folder = self.folder()
         data = os.path.join(folder, "data")
         os.mkdir(data)
@@ -76,9 +76,12 @@ class Full(librapi.TestCase):
         if trouble:
             self.skipTest(f"no tmpfs with {options}: {trouble}")
         self.addCleanup(subprocess.run, ["umount", "-l", data], check=False)
-        service = librapi.Service(folder, **SMALL)
+        service = librapi.Service(folder, **settings)
         self.addCleanup(service.end)
-        return service.start()
+        return service
+
+    def start_on(self, options):
+        return self.service_on(options, **SMALL).start()
 
     def ask(self, service, *request):
         """On one connection, as long as it is the same service."""
@@ -188,6 +191,23 @@ class Full(librapi.TestCase):
 
     def empty(self, service):
         os.unlink(service.path("data", "filler"))
+
+    def test_a_new_store_needs_no_room_for_a_whole_segment(self):
+        """With default settings, by which a segment has 64 MiB."""
+        for size in ("50m", "8m"):
+            with self.subTest(size=size):
+                service = self.service_on("size=" + size)
+                service.start()
+                for n in range(20):
+                    self.assertTrue(self.put(service, n, 15000))
+                service.stop()
+                dump = librapi.run(service.folder, "dump")
+                self.assertEqual(dump.returncode, 0, dump)
+                other = self.service_on("size=" + size)
+                load = librapi.run(other.folder, "load", stdin=dump.stdout)
+                self.assertEqual(load.returncode, 0, load)
+                other.start()
+                self.verify(other)
 
     def test_its_own_data_fill_the_disk(self):
         service = self.start_on("size=3m")

@@ -91,6 +91,10 @@ static enum err see_that_nothing_is_lost(struct gdbm_store *g)
 	return err;
 }
 
+/*
+ * Its first segment is the least: step 6 puts one in its place that is as large
+ * as the disk has room for.
+ */
 static enum err make_store(struct gdbm_store *g)
 {
 	struct journal_head head;
@@ -103,8 +107,7 @@ static enum err make_store(struct gdbm_store *g)
 					 .first_segment = 1,
 					 .next_table = 1 };
 	random_bytes(g->manifest.store_id, sizeof(g->manifest.store_id));
-	err = journal_create(g->dir, 1, 1, g->conf.journal_segment_bytes, &head,
-			     &fd);
+	err = journal_create(g->dir, 1, 1, SEGMENT_LEAST, &head, &fd);
 	if (err)
 		return err;
 	file_close(&fd, "journal");

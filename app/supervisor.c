@@ -208,14 +208,24 @@ static void serve(struct supervisor *s)
 static enum err make_folder(const char *setting, const char *path)
 {
 	enum err err = file_make_folder(path, SERVICE_FOLDER_MODE);
+	int errnum = errno;
 
-	if (!err && access(path, W_OK | X_OK))
+	if (!err && !access(path, W_OK | X_OK))
+		return ERR_OK;
+	if (!err) {
+		errnum = errno;
 		err = ERR_ACCESS;
-	if (err)
+	}
+	if (errnum == EACCES || errnum == EPERM)
 		log_eventf(
 			LOG_ERROR, "start-failed",
 			"user %d can't write to the folder %s; give it to this user, or choose another one with the setting %s",
 			(int)geteuid(), path, setting);
+	else
+		log_eventf(
+			LOG_ERROR, "start-failed",
+			"the folder %s can't be written to: %s; choose another one with the setting %s",
+			path, strerror(errnum), setting);
 	return err;
 }
 

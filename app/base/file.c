@@ -265,6 +265,13 @@ enum err file_room(int fd, const char *name, struct file_room *room)
 	return ERR_OK;
 }
 
+bool file_is_read_only(int fd)
+{
+	struct statvfs status;
+
+	return !fstatvfs(fd, &status) && (status.f_flag & ST_RDONLY);
+}
+
 enum err file_truncate(int fd, const char *name, int64_t size)
 {
 	int result;

@@ -77,6 +77,9 @@ struct file_room {
 
 enum err file_room(int fd, const char *name, struct file_room *room);
 
+/* Whether nothing can be written on the file system of fd. */
+bool file_is_read_only(int fd);
+
 /* ftruncate(2): give back what lies beyond. */
 enum err file_truncate(int fd, const char *name, int64_t size);
 
@@ -106,7 +109,10 @@ enum err file_link(int from, const char *name, int to);
 /* Remove a folder with the files in it; one that is gone is no failure. */
 enum err file_remove_folder(int dir, const char *name);
 
-/* mkdir -p for one path; an existing folder is no failure. */
+/*
+ * mkdir -p for one path; an existing folder is no failure.  errno is the reason
+ * of one.
+ */
 enum err file_make_folder(const char *path, mode_t mode);
 
 /*

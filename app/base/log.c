@@ -215,5 +215,6 @@ enum err log_errno(const char *event, const char *what, int errnum)
 
 	log_event(LOG_ERROR, event, "what", what, "error",
 		  strerror_r(errnum, text, sizeof(text)), NULL);
+	errno = errnum;
 	return err_from_errno(errnum);
 }

@@ -50,7 +50,7 @@ void log_eventf(enum log_level level, const char *event, const char *format,
 /*
  * A system call on `what` failed: logs event, `what` and, as `error`,
  * strerror(errnum) at LOG_ERROR.  Returns err_from_errno(errnum), to be written
- * `return log_errno("open-failed", path, errno);`.
+ * `return log_errno("open-failed", path, errno);`.  errno is errnum afterwards.
  */
 enum err log_errno(const char *event, const char *what, int errnum);
 

@@ -370,7 +370,7 @@ const char *store_engine_name(const struct store *store);
  * Verify everything of a closed store: each file, checksum and invariant.
  * Calls `report` for each finding with the file and a sentence.  ERR_OK when
  * all is well, ERR_DAMAGED when there were findings, else as store_open().
- * Changes nothing.
+ * Changes nothing of it.
  */
 enum err store_check(const struct store_conf *conf,
 		     void (*report)(void *arg, const char *file,

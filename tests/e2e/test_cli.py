@@ -122,6 +122,14 @@ class Offline(librapi.TestCase):
         self.assertEqual(done.returncode, 0, done)
         self.assertEqual(len(done.stdout.splitlines()), 1)
 
+    def test_a_check_of_no_store_makes_nothing(self):
+        folder = self.folder()
+        os.mkdir(os.path.join(folder, "data"))
+        done = librapi.run(folder, "check")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(b"holds no store", done.stdout)
+        self.assertEqual(os.listdir(os.path.join(folder, "data")), [])
+
     def test_check_finds_a_changed_byte(self):
         service = self.filled()
         service.stop()
@@ -140,6 +148,53 @@ class Offline(librapi.TestCase):
             done = librapi.run(service.folder, command, lock_timeout_ms=100)
             self.assertEqual(done.returncode, 1, (command, done))
             self.assertIn(str(service.supervisor()).encode(), done.stderr)
+
+
+class ReadOnly(librapi.TestCase):
+    """A store on a file system that can't be written to."""
+
+    def setUp(self):
+        root = [] if os.geteuid() == 0 else ["--map-root-user"]
+        self.inside = ["unshare", "--mount", *root]
+        if subprocess.run(self.inside + ["true"], capture_output=True,
+                          check=False).returncode:
+            self.skipTest("mounting takes root or user namespaces")
+
+    def run_inside(self, folder, *arguments):
+        data = os.path.join(folder, "data")
+        mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && '
+        return subprocess.run(
+            [*self.inside, "sh", "-c", mount + 'exec "$@"', data,
+             *librapi.DIES_WITH_US, librapi.PROGRAM, *arguments],
+            capture_output=True, env=librapi.environment(folder, {}),
+            timeout=librapi.TIMEOUT)
+
+    def test_it_is_checked_with_and_without_its_lock(self):
+        folder = self.folder()
+        load = librapi.run(folder, "import-bolt", BOLT)
+        self.assertEqual(load.returncode, 0, load)
+        for _ in range(2):
+            done = self.run_inside(folder, "check")
+            self.assertEqual(done.returncode, 0, done)
+            lock = os.path.join(folder, "data", "LOCK")
+            if os.path.exists(lock):
+                os.unlink(lock)
+
+    def test_it_is_not_checked_while_it_is_served(self):
+        service = self.service()
+        done = self.run_inside(service.folder, "check")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(str(service.supervisor()).encode(), done.stderr)
+
+    def test_a_start_says_that_it_is_read_only(self):
+        folder = self.folder()
+        os.mkdir(os.path.join(folder, "data"))
+        done = self.run_inside(folder, "serve",
+                               "--listen=unix:" + os.path.join(folder, "s"))
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(b"data-dir", done.stderr)
+        self.assertIn(b"Read-only file system", done.stderr)
+        self.assertNotIn(b"give it to this user", done.stderr)
 
 
 class Foreign(librapi.TestCase):

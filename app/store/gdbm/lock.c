@@ -70,9 +70,9 @@ void lock_release(struct lock *lock)
 }
 
 /* One try; *taken says whether the byte is ours now. */
-static enum err byte_lock(int fd, off_t byte, bool *taken)
+static enum err byte_lock(int fd, short type, off_t byte, bool *taken)
 {
-	struct flock range = { .l_type = F_WRLCK,
+	struct flock range = { .l_type = type,
 			       .l_whence = SEEK_SET,
 			       .l_start = byte,
 			       .l_len = 1 };
@@ -123,7 +123,7 @@ enum err owner_take(int dir, long timeout_ms, int *fd)
 	if (err)
 		return err;
 	for (;;) {
-		err = byte_lock(*fd, OWNER_BYTE, &taken);
+		err = byte_lock(*fd, F_WRLCK, OWNER_BYTE, &taken);
 		if (err)
 			goto out;
 		if (taken)
@@ -142,6 +142,23 @@ out:
 	return err;
 }
 
+enum err owner_keep_out(int dir, int *fd)
+{
+	bool taken = false;
+	enum err err = file_open_existing(dir, LOCK_FILE_NAME, O_RDONLY, fd);
+
+	if (err)
+		return err == ERR_NOT_FOUND ? ERR_OK : err;
+	err = byte_lock(*fd, F_RDLCK, OWNER_BYTE, &taken);
+	if (!err && !taken) {
+		log_owner(*fd);
+		err = ERR_OWNED;
+	}
+	if (err)
+		file_close(fd, LOCK_FILE_NAME);
+	return err;
+}
+
 enum err checkpointer_take(int dir, int *fd)
 {
 	bool taken = false;
@@ -149,7 +166,7 @@ enum err checkpointer_take(int dir, int *fd)
 
 	if (err)
 		return err;
-	err = byte_lock(*fd, CHECKPOINTER_BYTE, &taken);
+	err = byte_lock(*fd, F_WRLCK, CHECKPOINTER_BYTE, &taken);
 	if (!err && !taken)
 		err = ERR_BUSY;
 	if (err)

@@ -56,6 +56,13 @@ void lock_release(struct lock *lock);
 enum err owner_take(int dir, long timeout_ms, int *fd);
 
 /*
+ * The same for who only reads, on a file system where nothing can be written:
+ * others can't become the owner, and an owner is ERR_OWNED at once.  Where
+ * there is no LOCK, nobody is kept out, and *fd is -1.
+ */
+enum err owner_keep_out(int dir, int *fd);
+
+/*
  * Become the one who changes tables: byte 1 of LOCK, through a description
  * of our own (an inherited one would share the lock with its siblings).
  * Held until *fd is closed.  ERR_BUSY when somebody else has it.

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * `librapi check`: every file of a store that nobody has open, read and
- * verified as if for the first time.  Nothing is changed.
+ * verified as if for the first time.  Nothing is changed but LOCK, which keeps
+ * others out meanwhile.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "store/gdbm/engine.h"
@@ -160,15 +163,18 @@ static enum err verify_history(struct verify *v)
 	return err;
 }
 
+static enum err report_missing(struct verify *v)
+{
+	pass_on(v, MANIFEST_NAME, "missing: this folder holds no store");
+	return ERR_DAMAGED;
+}
+
 static enum err verify_manifest(struct verify *v)
 {
 	enum err err = manifest_read(v->dir, &v->manifest);
 
-	if (err == ERR_NOT_FOUND) {
-		pass_on(v, MANIFEST_NAME,
-			"missing: this folder holds no store");
-		return ERR_DAMAGED;
-	}
+	if (err == ERR_NOT_FOUND)
+		return report_missing(v);
 	if (err == ERR_DAMAGED)
 		pass_on(v, MANIFEST_NAME, "damaged");
 	return err;
@@ -190,22 +196,38 @@ static enum err verify_files(struct verify *v)
 	return err;
 }
 
+/* Looked for first: a folder without a store is no place for a LOCK. */
+static bool is_missing(const struct verify *v)
+{
+	struct stat status;
+
+	return fstatat(v->dir, MANIFEST_NAME, &status, 0) && errno == ENOENT;
+}
+
+static enum err verify_alone(struct verify *v)
+{
+	int fd = -1;
+	enum err err = file_is_read_only(v->dir) ? owner_keep_out(v->dir, &fd)
+						 : owner_take(v->dir, 0, &fd);
+
+	if (!err)
+		err = verify_files(v);
+	file_close(&fd, LOCK_FILE_NAME);
+	return err;
+}
+
 enum err verify_run(const struct store_conf *conf,
 		    void (*report)(void *arg, const char *file,
 				   const char *sentence),
 		    void *arg)
 {
 	struct verify v = { .report = report, .arg = arg };
-	int owner_fd = -1;
 	enum err err = file_open(AT_FDCWD, conf->data_dir,
 				 O_RDONLY | O_DIRECTORY, 0, &v.dir);
 
 	if (err)
 		return err;
-	err = owner_take(v.dir, 0, &owner_fd);
-	if (!err)
-		err = verify_files(&v);
-	file_close(&owner_fd, LOCK_FILE_NAME);
+	err = is_missing(&v) ? report_missing(&v) : verify_alone(&v);
 	file_close(&v.dir, "data directory");
 	if (err == ERR_ACCESS)
 		foreign_tell(conf->data_dir);

@@ -8,9 +8,11 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/lines.h"
 #include "base/conf.h"
@@ -319,12 +321,30 @@ static int flush_output(int status)
 	return status;
 }
 
+/*
+ * The next file that we open would become a standard one that is closed, and
+ * get what is printed or logged.  To write to this one fails: a dump that goes
+ * nowhere is no success.
+ */
+static bool fill_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", O_RDONLY | O_NOCTTY) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char *argv[])
 {
 	struct source source = { .argc = argc > 0 ? argc - 1 : 0,
 				 .argv = argv + 1 };
 	const struct command *command;
 
+	if (!fill_standard_files()) {
+		fprintf(stderr, "librapi: can't open /dev/null\n");
+		return EXIT_FAILURE;
+	}
 	if (take_option(&source, "--help"))
 		return flush_output(print_help());
 	if (take_option(&source, "--version")) {

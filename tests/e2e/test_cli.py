@@ -313,6 +313,34 @@ class Program(librapi.TestCase):
                                   timeout=librapi.TIMEOUT)
         self.assertEqual(done.returncode, 1)
 
+    def closing(self, redirections, *arguments):
+        """A command that is started without some standard descriptors."""
+        return ["sh", "-c", f'exec "$@" {redirections}', "sh",
+                librapi.PROGRAM, *arguments]
+
+    def test_no_file_of_ours_becomes_a_standard_one(self):
+        service = self.service("connect", start=False)
+        service.program = service.start_process(
+            self.closing("<&- >&- 2>&-", "serve"))
+        librapi.wait_until(service.listens, "a socket")
+        for fd in range(3):
+            link = os.readlink(f"/proc/{service.program.pid}/fd/{fd}")
+            self.assertEqual(link, "/dev/null")
+
+    def test_a_dump_to_a_closed_output_is_a_failure(self):
+        folder = self.folder()
+        load = librapi.run(folder, "import-bolt", BOLT)
+        self.assertEqual(load.returncode, 0, load)
+        before = librapi.run(folder, "dump").stdout
+        for redirections in (">&-", "<&- >&-", "<&- >&- 2>&-"):
+            done = subprocess.run(self.closing(redirections, "dump"),
+                                  env=librapi.environment(folder, {}),
+                                  capture_output=True, check=False,
+                                  timeout=librapi.TIMEOUT)
+            self.assertEqual(done.returncode, 1, done)
+        self.assertEqual(librapi.run(folder, "check").returncode, 0)
+        self.assertEqual(librapi.run(folder, "dump").stdout, before)
+
 
 if __name__ == "__main__":
     librapi.main()

@@ -294,6 +294,22 @@ static void rules_bind_two_settings_and_name_both(void)
 		  "journal-max-bytes", "4294967297",
 		  "journal-max-bytes must be at most 4294967296, 64 times "
 		  "journal-segment-bytes, not 4294967297" },
+		{ __LINE__, "run-dir", "/run/x", "listen", "", NULL },
+		{ __LINE__, "run-dir", "run", "listen", "",
+		  "run-dir must begin with /, not be 'run': the sockets in it "
+		  "that listen and others don't name need a whole path" },
+		{ __LINE__, "listen", "unix:/a", "watch-listen", "unix:/b",
+		  NULL },
+		{ __LINE__, "listen", "unix:/a", "watch-listen", "unix:/a",
+		  "watch-listen must not be the socket of listen, unix:/a" },
+		{ __LINE__, "watch-listen", "unix:/a", "stored-listen",
+		  "unix:/a",
+		  "stored-listen must not be the socket of watch-listen, "
+		  "unix:/a" },
+		{ __LINE__, "transfer-listen", "unix:/a", "stored-listen",
+		  "unix:/a",
+		  "stored-listen must not be the socket of transfer-listen, "
+		  "unix:/a" },
 	};
 
 	for (size_t i = 0; i < HARNESS_COUNT(cases); i++) {

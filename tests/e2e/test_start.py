@@ -45,6 +45,14 @@ class Refusals(librapi.TestCase):
                                     **{name: value})
                 self.assertTrue(flag in text or name.upper() in text, text)
 
+    def test_sockets_that_can_not_be_are_refused(self):
+        folder = self.folder()
+        self.refused(folder, "--check-config", "--run-dir=run", status=2,
+                     says=["run-dir must begin with /"])
+        self.refused(folder, "--check-config", self.listen(folder),
+                     watch_listen=self.listen(folder).partition("=")[2],
+                     status=2, says=["watch-listen", "listen"])
+
     def test_an_unknown_command_is_refused(self):
         done = librapi.run(self.folder(), "server")
         self.assertEqual(done.returncode, 2)

@@ -373,7 +373,6 @@ static void log_recovered(const struct gdbm_store *g,
 enum err recovery_find(struct gdbm_store *g)
 {
 	struct stat status;
-
 	enum err err;
 
 	if (!fstatat(g->dir, MANIFEST_NAME, &status, 0))

@@ -55,6 +55,7 @@ EXTRA_DIST += \
 	Containerfile \
 	%D%/image/base \
 	%D%/image/build \
+	%D%/image/health \
 	%D%/image/init \
 	%D%/image/root \
 	%D%/README.md \

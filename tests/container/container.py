@@ -48,6 +48,11 @@ def podman(*arguments, check=True, stdin=None):
     return run("podman", *arguments, check=check, stdin=stdin)
 
 
+def exit_status(*arguments):
+    return subprocess.run(["podman", *arguments], capture_output=True,
+                          timeout=300).returncode
+
+
 def inspect(*arguments):
     return json.loads(podman(*arguments[:-1], "inspect", arguments[-1]))[0]
 

@@ -3,6 +3,7 @@
 """The image: what it says of itself, and that an update keeps the data."""
 
 import os
+import signal
 import time
 
 import container
@@ -69,7 +70,7 @@ class Image(librapi.TestCase):
                   for name, value in config["Labels"].items()}
         self.assertEqual(labels["version"], container.VERSIONS[1])
         self.assertEqual(labels["licenses"], "GPL-3.0-or-later")
-        self.assertIn("/readyz", str(about["Healthcheck"]
+        self.assertIn("/health", str(about["Healthcheck"]
                                      if "Healthcheck" in about
                                      else config["Healthcheck"]))
         container.say(f"image size {about['Size'] / 1e6:.1f} MB")
@@ -114,8 +115,45 @@ class Image(librapi.TestCase):
     def test_the_health_check_asks_the_service(self):
         self.start(container.NEW)
         container.podman("healthcheck", "run", self.name)
+        self.assert_unhealthy_when_stopped("librapi serve")
+
+    def test_the_health_check_asks_where_lighttpd_listens(self):
+        self.start(container.NEW, options=["-e", "LIGHTTPD_BIND=[::1]"],
+                   wait=False)
+        self.wait_healthy()
+        self.assert_unhealthy_when_stopped("librapi serve")
+
+    def test_the_health_check_speaks_tls(self):
+        folder = os.path.join(container.WORK.name, self.name)
+        os.mkdir(folder)
+        container.run("openssl", "req", "-x509", "-newkey", "rsa:2048",
+                      "-nodes", "-subj", "/CN=librapi.example",
+                      "-keyout", folder + "/tls.key",
+                      "-out", folder + "/tls.crt")
+        os.chmod(folder + "/tls.key", 0o644)
+        os.chmod(container.WORK.name, 0o755)
+        self.start(container.NEW, wait=False, options=[
+            "-v", folder + ":/tls:ro", "-e", "LIGHTTPD_TLS_DIR=/tls"])
+        self.wait_healthy()
+        self.assert_unhealthy_when_stopped("librapi serve")
+
+    def test_the_health_check_knows_a_librapi_by_itself(self):
+        self.start(container.NEW, "librapi", "serve", wait=False)
+        self.wait_healthy()
+        # The first process of a container can't be stopped from inside.
+        state = container.inspect("container", self.name)["State"]
+        os.kill(state["Pid"], signal.SIGSTOP)
+        self.assertTrue(container.exit_status("healthcheck", "run",
+                                              self.name))
+
+    def wait_healthy(self):
+        librapi.wait_until(
+            lambda: not container.exit_status("healthcheck", "run",
+                                              self.name), "healthy")
+
+    def assert_unhealthy_when_stopped(self, command):
         container.podman("exec", self.name, "kill", "-STOP",
-                         *self.processes("librapi serve"))
+                         *self.processes(command))
         with self.assertRaises(AssertionError):
             container.podman("healthcheck", "run", self.name)
 

@@ -325,7 +325,7 @@ static enum err open_service(struct supervisor *s)
 
 	if (!err)
 		err = metrics_open(&s->service.metrics);
-	if (!err)
+	if (!err && !service_is_one_process(&s->conf))
 		err = owner_refuse(s->conf.data_dir);
 	if (!err)
 		err = make_folder("data-dir", s->conf.data_dir);

@@ -26,7 +26,7 @@
  * below them: shared.h (shared memory and the protocol of readers),
  * journal.h, memtable.h, merge.h (many memtables as one), plan.h (a
  * table to be), manifest.h, table.h, tables.h (open tables), recent.h (records
- * in memory), lock.h.
+ * in memory), lock.h, foreign.h (files of another user).
  */
 #ifndef STORE_GDBM_ENGINE_H
 #define STORE_GDBM_ENGINE_H

@@ -251,6 +251,15 @@ class Foreign(librapi.TestCase):
         self.assertIn(b"belongs to user 65534", done.stderr)
         self.assertEqual(os.listdir(self.data), [])
 
+    def test_an_engine_that_keeps_nothing_makes_nothing_there(self):
+        service = librapi.Service(self.home, "connect", engine="memory",
+                                  workers=1)
+        self.addCleanup(service.end)
+        service.start()
+        self.assertEqual(service.put("/v1/kv/a", b"x").status, 201)
+        service.stop()
+        self.assertEqual(os.listdir(self.data), [])
+
     def test_a_file_of_somebody_else_is_told_with_the_remedy(self):
         self.run_well("load", stdin=self.lines())
         remedy = f"chown -R {self.OWNER}:{self.OWNER} {self.data}"

@@ -3,10 +3,12 @@
 #include "store/gdbm/manifest.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/base64.h"
 #include "base/crc32c.h"
@@ -127,6 +129,17 @@ void manifest_format(const struct manifest *manifest, struct buf *out)
 	if (!out->err)
 		buf_addf(out, "crc32c %08" PRIx32 "\n",
 			 crc32c(0, out->data + start, out->size - start));
+}
+
+enum err manifest_exists(int dir)
+{
+	struct stat status;
+
+	if (!fstatat(dir, MANIFEST_NAME, &status, 0))
+		return ERR_OK;
+	if (errno == ENOENT)
+		return ERR_NOT_FOUND;
+	return log_errno("stat-failed", MANIFEST_NAME, errno);
 }
 
 enum err manifest_read(int dir, struct manifest *out)

@@ -70,6 +70,9 @@ void manifest_format(const struct manifest *manifest, struct buf *out);
 enum err manifest_parse(struct view text, struct manifest *out,
 			struct buf *message);
 
+/* Whether there is one: ERR_NOT_FOUND, not logged; ERR_ACCESS, ERR_IO. */
+enum err manifest_exists(int dir);
+
 /*
  * Read from folder fd `dir`: ERR_NOT_FOUND when there is none; otherwise as
  * manifest_parse, logged with what to do.

@@ -17,7 +17,6 @@
  *
  * The housekeeper checkpoints what was replayed soon after.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -372,13 +371,10 @@ static void log_recovered(const struct gdbm_store *g,
 
 enum err recovery_find(struct gdbm_store *g)
 {
-	struct stat status;
-	enum err err;
+	enum err err = manifest_exists(g->dir);
 
-	if (!fstatat(g->dir, MANIFEST_NAME, &status, 0))
-		return ERR_OK;
-	if (errno != ENOENT)
-		return log_errno("stat-failed", MANIFEST_NAME, errno);
+	if (err != ERR_NOT_FOUND)
+		return err;
 	err = see_that_nothing_is_lost(g);
 	return err ? err : ERR_NOT_FOUND;
 }

@@ -4,10 +4,8 @@
  * verified as if for the first time.  Nothing is changed but LOCK, which keeps
  * others out meanwhile.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "store/gdbm/engine.h"
@@ -196,14 +194,6 @@ static enum err verify_files(struct verify *v)
 	return err;
 }
 
-/* Looked for first: a folder without a store is no place for a LOCK. */
-static bool is_missing(const struct verify *v)
-{
-	struct stat status;
-
-	return fstatat(v->dir, MANIFEST_NAME, &status, 0) && errno == ENOENT;
-}
-
 static enum err verify_alone(struct verify *v)
 {
 	int fd = -1;
@@ -227,7 +217,12 @@ enum err verify_run(const struct store_conf *conf,
 
 	if (err)
 		return err;
-	err = is_missing(&v) ? report_missing(&v) : verify_alone(&v);
+	/* A folder without a store is no place for a LOCK. */
+	err = manifest_exists(v.dir);
+	if (err == ERR_NOT_FOUND)
+		err = report_missing(&v);
+	else if (!err)
+		err = verify_alone(&v);
 	file_close(&v.dir, "data directory");
 	if (err == ERR_ACCESS)
 		foreign_tell(conf->data_dir);

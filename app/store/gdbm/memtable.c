@@ -276,15 +276,26 @@ bool memtable_would_hold(const struct memtable *memtable, size_t entries,
 	       memtable->size - sizeof(*memtable);
 }
 
-/* Memory that nobody else has; NULL when there is none. */
-static void *take(struct memtable *memtable, size_t size)
+/*
+ * Memory behind what is used, NULL when there is none.  It is used once what is
+ * in it has been linked: who dies before has taken nothing.
+ */
+static void *find_room(struct memtable *memtable, size_t size)
 {
 	uint64_t used = atomic_load(&memtable->used);
 
-	if (size > memtable->size - used)
-		return NULL;
-	atomic_store(&memtable->used, used + size);
-	return (char *)memtable + used;
+	return size > memtable->size - used ? NULL : (char *)memtable + used;
+}
+
+/* An entry that is linked is the end of what was made room for. */
+static void take(struct memtable *memtable, const struct memtable_entry *entry)
+{
+	uint64_t end = offset_of(memtable, entry) + sizeof(*entry);
+
+	if (end <= atomic_load(&memtable->used))
+		return;
+	atomic_fetch_add(&memtable->entries, 1);
+	atomic_store(&memtable->used, end);
 }
 
 static void fill(struct memtable_entry *copy,
@@ -308,14 +319,17 @@ static enum err add_entry(struct memtable *memtable, struct node *node,
 		link = (_Atomic uint32_t *)&next->older;
 		next = at(memtable, load(link));
 	}
-	if (next && next->revision == entry->revision)
+	if (next && next->revision == entry->revision) {
+		/* Whoever linked it may have died right then. */
+		take(memtable, next);
 		return ERR_OK;
-	copy = take(memtable, sizeof(*copy));
+	}
+	copy = find_room(memtable, sizeof(*copy));
 	if (!copy)
 		return ERR_FULL;
 	fill(copy, entry, node, load(link));
 	store(link, offset_of(memtable, copy));
-	atomic_fetch_add(&memtable->entries, 1);
+	take(memtable, copy);
 	return ERR_OK;
 }
 
@@ -328,7 +342,7 @@ static struct node *add_node(struct memtable *memtable, struct view key,
 		choose_height(atomic_load(&memtable->used), entry->revision);
 	size_t size = node_size(height, key.size);
 	struct memtable_entry *copy;
-	struct node *node = take(memtable, size + sizeof(*copy));
+	struct node *node = find_room(memtable, size + sizeof(*copy));
 
 	if (!node)
 		return NULL;
@@ -344,7 +358,7 @@ static struct node *add_node(struct memtable *memtable, struct view key,
 		store(path[level], offset_of(memtable, node));
 	}
 	note_last(memtable, node, path);
-	atomic_fetch_add(&memtable->entries, 1);
+	take(memtable, copy);
 	return node;
 }
 

@@ -13,8 +13,9 @@
  * then linked by one atomic store on each level of the list, lowest first, and
  * one into the hash table; an entry by one store in all.  A reader sees all of
  * it or nothing, and a writer killed on the way leaves what adding the same
- * again completes.  Nothing ever moves or is taken out; the whole index goes
- * when its segment has been checkpointed.
+ * again completes, without more room than was to be had for it.  Nothing ever
+ * moves or is taken out; the whole index goes when its segment has been
+ * checkpointed.
  *
  * A chain of the hash table has so many keys at most; those beyond are in the
  * list only.  So keys whose hashes were made to be the same cost what a walk

@@ -2,9 +2,14 @@
 /* The index of one journal segment. */
 #include "store/gdbm/memtable.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/crc32c.h"
 #include "harness.h"
@@ -142,6 +147,113 @@ static void what_a_dead_writer_did_not_link_is_linked_by_adding_it_again(void)
 	CU_ASSERT(memtable->used > used);
 	CU_ASSERT_EQUAL(memtable->entries, 3);
 	free(memtable);
+}
+
+#define STEPPED_SIZE (4 * 1024)
+#define STEPS_MAX    1000000
+
+/* Between two stops of its own, for who counts the steps. */
+static pid_t start_adding(struct memtable *memtable, const char *key,
+			  uint64_t revision)
+{
+	pid_t pid = fork();
+
+	CU_ASSERT_FATAL(pid >= 0);
+	if (pid)
+		return pid;
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		_exit(1);
+	raise(SIGSTOP);
+	add(memtable, key, revision);
+	raise(SIGSTOP);
+	_exit(0);
+}
+
+static bool stopped_by(pid_t pid, int signal)
+{
+	int status = 0;
+
+	return waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) &&
+	       WSTOPSIG(status) == signal;
+}
+
+/* Whether it has made one more step of the adding. */
+static bool step(pid_t pid)
+{
+	return !ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) &&
+	       stopped_by(pid, SIGTRAP);
+}
+
+/*
+ * Of a writer that dies after any instruction of the adding, whoever comes next
+ * finds a memtable like this one was then.  As many steps as there are; 0 where
+ * nobody may trace.
+ */
+static unsigned die_anywhere(struct memtable *memtable, const char *key,
+			     uint64_t revision)
+{
+	struct memtable *left = aligned_alloc(8, STEPPED_SIZE);
+	pid_t pid = start_adding(memtable, key, revision);
+	bool traced = stopped_by(pid, SIGSTOP);
+	unsigned wrong = 0;
+	unsigned steps = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(left);
+	while (traced && steps < STEPS_MAX && step(pid)) {
+		steps++;
+		memcpy(left, memtable, STEPPED_SIZE);
+		wrong += add(left, key, revision) != ERR_OK ||
+			 found(left, key, UINT64_MAX) != revision;
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT(steps < STEPS_MAX);
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) == pid)
+		;
+	free(left);
+	if (!traced)
+		printf("# no process may be traced here\n");
+	return steps;
+}
+
+static struct memtable *new_stepped(void)
+{
+	void *arena = mmap(NULL, STEPPED_SIZE, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	CU_ASSERT_FATAL(arena != MAP_FAILED);
+	return memtable_init(arena, STEPPED_SIZE);
+}
+
+/* It had room for what it did not get to, and the next one has no more. */
+static void adding_again_needs_no_room_of_its_own(void)
+{
+	struct memtable *memtable = new_stepped();
+	char key[700];
+	uint64_t n = 0;
+
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	add(memtable, "a", ++n);
+	while (memtable_has_room(memtable, 2, strlen(key)))
+		add(memtable, "a", ++n);
+	CU_ASSERT(memtable_has_room(memtable, 1, strlen(key)));
+	if (die_anywhere(memtable, key, ++n))
+		CU_ASSERT_EQUAL(found(memtable, key, UINT64_MAX), n);
+	munmap(memtable, STEPPED_SIZE);
+
+	memtable = new_stepped();
+	n = 0;
+	while (memtable_has_room(memtable, 1, 1))
+		add(memtable, "a", ++n);
+	while (memtable->size - memtable->used >=
+	       2 * sizeof(struct memtable_entry))
+		add(memtable, "a", ++n);
+	if (die_anywhere(memtable, "a", ++n)) {
+		CU_ASSERT_EQUAL(found(memtable, "a", UINT64_MAX), n);
+		CU_ASSERT_EQUAL(add(memtable, "a", n + 1), ERR_FULL);
+	}
+	munmap(memtable, STEPPED_SIZE);
 }
 
 /* Keys whose hashes say the same. */
@@ -300,6 +412,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(adding_again_changes_nothing),
 	HARNESS_TEST(
 		what_a_dead_writer_did_not_link_is_linked_by_adding_it_again),
+	HARNESS_TEST(adding_again_needs_no_room_of_its_own),
 	HARNESS_TEST(
 		keys_made_to_collide_are_found_in_chains_of_bounded_length),
 	HARNESS_TEST(runs_of_keys_in_order_end_up_in_one_order),

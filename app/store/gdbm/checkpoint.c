@@ -54,7 +54,7 @@ static void go_by(struct gdbm_store *g, struct manifest disk)
 	engine_close_unneeded(g);
 	engine_note_tables(g);
 	g->housekeeping.resumed = true;
-	g->housekeeping.in_doubt = false;
+	atomic_store(&g->shared->in_doubt, false);
 }
 
 static enum err read_existing(struct gdbm_store *g, struct manifest *disk)
@@ -77,7 +77,7 @@ enum err checkpoint_resume(struct gdbm_store *g)
 
 	if (err)
 		return err;
-	if (g->housekeeping.in_doubt)
+	if (atomic_load(&g->shared->in_doubt))
 		err = manifest_write(g->dir, &disk);
 	if (err && err != ERR_FULL) {
 		manifest_release(&disk);
@@ -97,7 +97,7 @@ static enum err publish(struct checkpoint *c)
 	c->fresh.version = g->manifest.version + 1;
 	if (err)
 		return err;
-	g->housekeeping.in_doubt = true;
+	atomic_store(&g->shared->in_doubt, true);
 	err = manifest_write(g->dir, &c->fresh);
 	if (!err)
 		err = read_existing(g, &disk);
@@ -338,9 +338,7 @@ enum err checkpoint_run(struct gdbm_store *g)
 
 	if (err)
 		return err;
-	/* One that was killed may have been told that its sync failed. */
-	if (atomic_exchange(&g->shared->merging, true))
-		g->housekeeping.in_doubt = true;
+	atomic_store(&g->shared->merging, true);
 	err = merge_all(g);
 	atomic_store(&g->shared->merging, false);
 	if (!err)

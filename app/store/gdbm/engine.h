@@ -60,7 +60,6 @@ struct housekeeping {
 	uint64_t seen_revision; /* at the last look, and since when */
 	int64_t seen_ms;
 	bool resumed;      /* by the MANIFEST on disk */
-	bool in_doubt;     /* that is another, or not known to be on disk */
 	int64_t retry_ms;  /* monotonic; after a failed checkpoint */
 	int64_t expiry_ms; /* monotonic; next look for expired keys */
 	int64_t room_ms;   /* monotonic; next look for room on the disk */

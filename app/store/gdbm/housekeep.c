@@ -58,8 +58,7 @@ static bool due_by_idleness(struct gdbm_store *g, int64_t now_ms)
 static enum err take_over(struct gdbm_store *g)
 {
 	/* One that was killed may have been in the middle of it. */
-	if (atomic_exchange(&g->shared->merging, false))
-		g->housekeeping.in_doubt = true;
+	atomic_store(&g->shared->merging, false);
 	expiry_resume(g);
 	return checkpoint_resume(g);
 }

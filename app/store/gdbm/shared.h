@@ -74,11 +74,12 @@ struct shared {
 	_Atomic uint64_t revision; /* newest that is written and indexed */
 	_Atomic uint64_t durable;  /* newest that is on disk */
 	_Atomic uint64_t version;  /* of the MANIFEST */
-	_Atomic bool stopped;      /* a sync failed; no writes any more */
-	_Atomic bool suspect;      /* a stripe's holder died; see commit.c */
-	_Atomic bool full;         /* the last try for room met ERR_FULL */
-	_Atomic bool merging;      /* a checkpoint is under way */
-	uint64_t reserved; /* bytes held, 0 none; under the journal lock */
+	_Atomic bool in_doubt; /* the one on disk is or may become another */
+	_Atomic bool stopped;  /* a sync failed; no writes any more */
+	_Atomic bool suspect;  /* a stripe's holder died; see commit.c */
+	_Atomic bool full;     /* the last try for room met ERR_FULL */
+	_Atomic bool merging;  /* a checkpoint is under way */
+	uint64_t reserved;     /* bytes held, 0 none; under the journal lock */
 	_Atomic uint64_t rewrite_bytes; /* see reserve.c */
 
 	/* History is segments `history` to `oldest` - 1; see retain.c. */

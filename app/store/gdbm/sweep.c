@@ -60,7 +60,7 @@ static void drop_memtables(struct gdbm_store *g)
  */
 bool sweep_run(struct gdbm_store *g)
 {
-	if (g->housekeeping.in_doubt)
+	if (atomic_load(&g->shared->in_doubt))
 		return false;
 	if (g->manifest.version != atomic_load(&g->shared->version))
 		return false;

@@ -608,6 +608,44 @@ static void a_manifest_in_doubt_is_put_in_place_again(void)
 	end();
 }
 
+static void housekeep_in_vain(struct store *store)
+{
+	checkpoint_in_vain(store, 1, false);
+	_exit(unlucky.failures);
+}
+
+/*
+ * Its housekeeper may leave or be killed before it comes to that: the next one
+ * knows of the doubt.
+ */
+static void who_follows_puts_a_manifest_in_doubt_in_place_again(void)
+{
+	struct store *store = begin();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	int status = 0;
+	ino_t before;
+	pid_t pid;
+
+	contract_put(store, "k", "one");
+	CU_ASSERT_EQUAL(checkpoint(store), ERR_OK);
+	contract_put(store, "k", "two");
+	pid = child(store, 1, housekeep_in_vain);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT_EQUAL(status, 0);
+	CU_ASSERT(!sweep_run(g));
+	before = manifest_inode(store);
+	g->housekeeping.resumed = false; /* as the supervisor's */
+	pid = child(store, 1, keep_house);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT_EQUAL(status, 0);
+	CU_ASSERT_NOT_EQUAL(manifest_inode(store), before);
+	CU_ASSERT_NOT_EQUAL(faccessat(g->dir, "table-000001.1.gdbm", F_OK, 0),
+			    0);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "k"), "two");
+	contract_close(store);
+	end();
+}
+
 static void copy_manifest(const char *from, const char *to)
 {
 	char text[4096];
@@ -829,6 +867,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(unless_the_last_syncer_died),
 	HARNESS_TEST(a_manifest_that_somebody_may_have_read_stays),
 	HARNESS_TEST(a_manifest_in_doubt_is_put_in_place_again),
+	HARNESS_TEST(who_follows_puts_a_manifest_in_doubt_in_place_again),
 	HARNESS_TEST(a_start_puts_a_manifest_in_doubt_in_place_again),
 	HARNESS_TEST(both_manifests_are_good_as_long_as_there_is_doubt),
 	HARNESS_TEST(the_first_of_many_small_commits_writes_zeros_ahead),

@@ -240,7 +240,7 @@ static void engine_stats(struct store *store, struct store_stats *stats)
 		.keys = atomic_load(&shared->keys),
 		.tables = atomic_load(&shared->tables),
 		.table_bytes = atomic_load(&shared->table_bytes),
-		.journal_bytes = shared_journal_bytes(shared),
+		.journal_bytes = shared_journal_bytes(shared, 0),
 		.memtable_bytes = shared_memtable_bytes(shared),
 		.history_bytes = atomic_load(&shared->history_bytes),
 		.oldest = atomic_load(&shared->history_since),

@@ -22,11 +22,24 @@ static uint64_t due_bytes(const struct gdbm_store *g)
 	return due;
 }
 
+/*
+ * What is merged may stay for as long as a reader goes by it (sweep.c), but
+ * there is nothing more to be done about it.
+ */
+static uint64_t unmerged_bytes(const struct gdbm_store *g)
+{
+	return shared_journal_bytes(g->shared, g->manifest.first_segment);
+}
+
+static bool has_unmerged(const struct gdbm_store *g)
+{
+	return atomic_load(&g->shared->segment) > g->manifest.first_segment;
+}
+
 static bool due_by_size(struct gdbm_store *g)
 {
-	return shared_unmerged(g->shared) > 0 &&
-	       (shared_journal_bytes(g->shared) >= due_bytes(g) ||
-		shared_is_filling(g->shared));
+	return has_unmerged(g) && (unmerged_bytes(g) >= due_bytes(g) ||
+				   shared_is_filling(g->shared));
 }
 
 /* Before the disk is full, and deletes have to wait for their room. */
@@ -34,7 +47,7 @@ static bool due_by_room(struct gdbm_store *g, int64_t now_ms)
 {
 	struct housekeeping *h = &g->housekeeping;
 
-	if (!shared_unmerged(g->shared) || now_ms < h->room_ms)
+	if (!has_unmerged(g) || now_ms < h->room_ms)
 		return false;
 	h->room_ms = now_ms + RETRY_AFTER_MS;
 	return reserve_is_short(g);
@@ -50,7 +63,7 @@ static bool due_by_idleness(struct gdbm_store *g, int64_t now_ms)
 		h->seen_revision = revision;
 		h->seen_ms = now_ms;
 	}
-	return shared_journal_bytes(g->shared) > 0 &&
+	return unmerged_bytes(g) > 0 &&
 	       now_ms - h->seen_ms >= (int64_t)g->conf.checkpoint_idle_ms;
 }
 
@@ -71,8 +84,7 @@ static enum err turn(struct gdbm_store *g, bool *did)
 {
 	struct housekeeping *h = &g->housekeeping;
 	int64_t now_ms = clock_monotonic_ms();
-	bool full = atomic_load(&g->shared->full) &&
-		    shared_journal_bytes(g->shared) > 0;
+	bool full = atomic_load(&g->shared->full) && unmerged_bytes(g) > 0;
 	bool idle = due_by_idleness(g, now_ms) || full;
 	enum err rotated = ERR_OK;
 	enum err expired = ERR_OK;

@@ -138,12 +138,13 @@ bool shared_unpinned_before(struct shared *shared, uint64_t version)
 	return true;
 }
 
-uint64_t shared_journal_bytes(struct shared *shared)
+uint64_t shared_journal_bytes(struct shared *shared, uint64_t from)
 {
 	uint64_t last = atomic_load(&shared->segment);
+	uint64_t oldest = atomic_load(&shared->oldest);
 	uint64_t bytes = 0;
 
-	for (uint64_t n = atomic_load(&shared->oldest); n <= last; n++)
+	for (uint64_t n = from > oldest ? from : oldest; n <= last; n++)
 		bytes += atomic_load(&shared_segment(shared, n)->tail) -
 			 JOURNAL_HEAD_SIZE;
 	return bytes;

@@ -131,8 +131,8 @@ void shared_segment_drop(struct shared *shared, uint64_t number);
 /* Whether no slot reads by a version before this one. */
 bool shared_unpinned_before(struct shared *shared, uint64_t version);
 
-/* Bytes written to the live segments; used by their memtables. */
-uint64_t shared_journal_bytes(struct shared *shared);
+/* Bytes written to the live segments `from` on; used by all their memtables. */
+uint64_t shared_journal_bytes(struct shared *shared, uint64_t from);
 uint64_t shared_memtable_bytes(struct shared *shared);
 
 static inline void shared_count(_Atomic uint64_t *counter, uint64_t more)

@@ -256,6 +256,40 @@ static void what_a_reader_goes_by_stays_until_it_has_ended(void)
 	contract_close(store);
 }
 
+/* Whether the housekeeper finds nothing to do for so long. */
+static bool rests(struct store *store, long ms)
+{
+	int64_t begun_ms = clock_monotonic_ms();
+
+	CU_ASSERT_EQUAL(store_housekeep(store, ms), ERR_OK);
+	return clock_monotonic_ms() - begun_ms >= ms;
+}
+
+static void what_only_a_reader_still_needs_is_not_merged_again(void)
+{
+	struct store *store = contract_open();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	uint64_t version;
+
+	put_keys(store, KEYS);
+	atomic_store(&g->shared->slots[7], atomic_load(&g->shared->version));
+	checkpoint(store);
+	version = atomic_load(&g->shared->version);
+	CU_ASSERT(rests(store, 100));
+	while (!shared_is_filling(g->shared)) {
+		contract_put(store, "key", "value");
+		CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
+	}
+	CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_OK);
+	CU_ASSERT(atomic_load(&g->shared->version) > version);
+	CU_ASSERT(shared_is_filling(g->shared));
+	CU_ASSERT(rests(store, 100));
+	store_reap(store, 7);
+	CU_ASSERT(rests(store, 100));
+	CU_ASSERT(!shared_is_filling(g->shared));
+	contract_close(store);
+}
+
 static void a_file_grown_out_of_proportion_is_written_anew(void)
 {
 	struct store *store = contract_open();
@@ -667,6 +701,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_table_splits_by_its_bytes_too),
 	HARNESS_TEST(keys_that_share_a_hash_are_spread_over_tables),
 	HARNESS_TEST(what_a_reader_goes_by_stays_until_it_has_ended),
+	HARNESS_TEST(what_only_a_reader_still_needs_is_not_merged_again),
 	HARNESS_TEST(a_file_grown_out_of_proportion_is_written_anew),
 	HARNESS_TEST(expired_keys_become_commits_from_journal_and_tables),
 	HARNESS_TEST(a_key_that_was_put_again_does_not_expire),

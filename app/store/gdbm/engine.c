@@ -188,16 +188,37 @@ static enum err engine_open(const struct store_conf *conf, struct store **out)
 	return err;
 }
 
+/*
+ * Seal and merge.  *again: there was no room to seal the last segment, which
+ * the merging of the others may have made.
+ */
+static enum err into_tables(struct gdbm_store *g, bool *again)
+{
+	enum err err = rotate_run(g);
+
+	*again = err == ERR_BUSY || err == ERR_FULL;
+	if (!err || *again)
+		err = checkpoint_run(g);
+	return err;
+}
+
+static enum err all_into_tables(struct gdbm_store *g)
+{
+	bool again;
+	enum err err = into_tables(g, &again);
+
+	if (!err && again)
+		err = into_tables(g, &again);
+	return err;
+}
+
 static enum err engine_close(struct store *store)
 {
 	struct gdbm_store *g = (struct gdbm_store *)store;
 	enum err err = ERR_OK;
 
-	if (!atomic_load(&g->shared->stopped)) {
-		err = rotate_run(g);
-		if (!err || err == ERR_BUSY || err == ERR_FULL)
-			err = checkpoint_run(g);
-	}
+	if (!atomic_load(&g->shared->stopped))
+		err = all_into_tables(g);
 	engine_free(g);
 	return err;
 }

@@ -411,6 +411,23 @@ static void no_want_of_room_keeps_expiry_from_the_checkpoint(void)
 	contract_use(&engine);
 }
 
+/* There is no room to seal the last segment before the others are merged. */
+static void a_close_leaves_nothing_in_a_journal_that_was_full(void)
+{
+	struct store *store;
+
+	contract_use(&expiring);
+	store = contract_open();
+	store_attach(store, 1);
+	CU_ASSERT_EQUAL(commit_until_refused(store, STORE_PUT, 0), ERR_BUSY);
+	contract_close(store);
+	store = contract_open();
+	CU_ASSERT_EQUAL(stats_of(store).journal_bytes, 0);
+	CU_ASSERT_EQUAL(stats_of(store).keys, listed(store));
+	contract_close(store);
+	contract_use(&engine);
+}
+
 /* Of many that expire each turn has some, however often one is due. */
 static void expiry_goes_on_while_checkpoints_are_due(void)
 {
@@ -706,6 +723,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(expired_keys_become_commits_from_journal_and_tables),
 	HARNESS_TEST(a_key_that_was_put_again_does_not_expire),
 	HARNESS_TEST(no_want_of_room_keeps_expiry_from_the_checkpoint),
+	HARNESS_TEST(a_close_leaves_nothing_in_a_journal_that_was_full),
 	HARNESS_TEST(expiry_goes_on_while_checkpoints_are_due),
 	HARNESS_TEST(a_clock_that_steps_back_within_it_forgets_nothing),
 	HARNESS_TEST(a_damaged_table_keeps_nobody_from_the_checkpoint),

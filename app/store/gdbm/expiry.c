@@ -27,8 +27,8 @@ struct expiry_memo {
 struct expiry {
 	struct gdbm_store *g;
 	int64_t now_ms;
-	bool stopped; /* for want of room */
-	size_t commits;
+	bool stopped;   /* for want of room */
+	size_t commits; /* that had something to expire */
 	size_t count;
 	struct buf keys[KEYS_A_COMMIT];
 };
@@ -58,12 +58,12 @@ static enum err flush(struct expiry *e)
 	e->stopped = lacks_room(e);
 	if (e->stopped)
 		return ERR_BUSY;
-	e->commits++;
 	for (size_t i = 0; i < e->count; i++)
 		ops[i] = (struct store_op){ .verb = STORE_EXPIRE,
 					    .key = buf_view(&e->keys[i]) };
 	e->count = 0;
 	err = commit_apply(&e->g->store, &batch, &ticket);
+	e->commits += batch.revision != 0;
 	for (size_t i = 0; !err && i < batch.op_count; i++)
 		shared_count(&e->g->shared->counters.expired,
 			     e->g->staged[i].write);

@@ -458,6 +458,63 @@ static void expiry_goes_on_while_checkpoints_are_due(void)
 	contract_use(&engine);
 }
 
+#define MORTALS 5000 /* more than expire in one turn */
+
+static void long_segments(struct store_conf *conf)
+{
+	conf->checkpoint_idle_ms = 60000;
+	conf->expiry_interval_ms = 0;
+	conf->lock_timeout_ms = 50;
+	conf->history_bytes = 0;
+	conf->table_max_keys = 100000;
+}
+
+static const struct contract_engine spacious = { .name = "gdbm",
+						 .persists = true,
+						 .settings = long_segments };
+
+static void put_mortals(struct store *store, int64_t expires_ms)
+{
+	static char keys[MORTALS][16];
+	static struct store_op ops[MORTALS];
+	uint64_t revision;
+
+	for (int i = 0; i < MORTALS; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "mortal %05d", i);
+		ops[i] = op_put(view_of(keys[i]), view_of("value"));
+		ops[i].expires_ms = expires_ms;
+	}
+	CU_ASSERT_EQUAL(contract_ops(store, ops, MORTALS, &revision), ERR_OK);
+}
+
+/* Those whose `expire` is not merged yet count for nothing. */
+static void what_has_expired_before_takes_nobody_s_turn(void)
+{
+	struct store *store;
+	struct gdbm_store *g;
+	uint64_t expired = 0;
+
+	contract_use(&spacious);
+	store = contract_open();
+	g = (struct gdbm_store *)store;
+	put_mortals(store, contract_now_ms + 1000);
+	checkpoint(store);
+	store_attach(store, 1);
+	contract_now_ms += 2000;
+	while (expired < MORTALS) {
+		while (!shared_is_filling(g->shared)) {
+			contract_put(store, "filler", "value");
+			CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
+		}
+		CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_OK);
+		CU_ASSERT_FATAL(stats_of(store).expired > expired);
+		expired = stats_of(store).expired;
+	}
+	CU_ASSERT_EQUAL(expired, MORTALS);
+	contract_close(store);
+	contract_use(&engine);
+}
+
 static int64_t steps_ms;
 
 /* Two seconds later than all looks that follow. */
@@ -725,6 +782,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(no_want_of_room_keeps_expiry_from_the_checkpoint),
 	HARNESS_TEST(a_close_leaves_nothing_in_a_journal_that_was_full),
 	HARNESS_TEST(expiry_goes_on_while_checkpoints_are_due),
+	HARNESS_TEST(what_has_expired_before_takes_nobody_s_turn),
 	HARNESS_TEST(a_clock_that_steps_back_within_it_forgets_nothing),
 	HARNESS_TEST(a_damaged_table_keeps_nobody_from_the_checkpoint),
 	HARNESS_TEST(a_child_that_is_idle_lets_go_of_replaced_files),

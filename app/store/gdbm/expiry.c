@@ -21,6 +21,7 @@
 struct expiry_memo {
 	struct table_id id;
 	int64_t next_ms;
+	int64_t done_ms; /* what expired by then has been dealt with; 0 none */
 };
 
 /* Keys on their way to a commit. */
@@ -114,7 +115,7 @@ static enum err scan_segment(struct expiry *e, uint64_t number)
 }
 
 static enum err scan_entries(struct expiry *e, struct table *table,
-			     int64_t *next_ms)
+			     int64_t done_ms, int64_t *next_ms)
 {
 	struct buf hold = BUF_EMPTY;
 	struct record record;
@@ -124,7 +125,8 @@ static enum err scan_entries(struct expiry *e, struct table *table,
 
 	for (size_t i = 0; !err && i < count; i++) {
 		err = table_entry(table, i, &hold, &key, &record);
-		if (err || record.expires_ms == 0)
+		if (err || record.expires_ms == 0 ||
+		    (done_ms && record.expires_ms <= done_ms))
 			continue;
 		if (record_expired(&record, e->now_ms))
 			err = add(e, key);
@@ -146,24 +148,28 @@ static enum err scan_table(struct expiry *e, struct expiry_memo *memo)
 	err = table_open(e->g->dir, memo->id, &table);
 	if (err)
 		return err == ERR_NOT_FOUND ? ERR_DAMAGED : err;
-	err = scan_entries(e, table, &next_ms);
+	err = scan_entries(e, table, memo->done_ms, &next_ms);
 	table_close(table);
-	if (!err)
-		memo->next_ms = next_ms;
-	return err;
+	if (err)
+		return err;
+	memo->next_ms = next_ms;
+	memo->done_ms = e->now_ms;
+	return ERR_OK;
 }
 
-static int64_t known_next(const struct housekeeping *h, struct table_id id)
+/* What is known of the table; a new one is to be scanned. */
+static struct expiry_memo known(const struct housekeeping *h,
+				struct table_id id)
 {
 	for (size_t i = 0; i < h->memo_count; i++) {
 		if (h->memos[i].id.id == id.id &&
 		    h->memos[i].id.generation == id.generation)
-			return h->memos[i].next_ms;
+			return h->memos[i];
 	}
-	return 0;
+	return (struct expiry_memo){ .id = id };
 }
 
-/* One memo for each table that there is now; a new one is to be scanned. */
+/* One memo for each table that there is now. */
 static enum err refresh_memos(struct gdbm_store *g)
 {
 	struct housekeeping *h = &g->housekeeping;
@@ -172,10 +178,8 @@ static enum err refresh_memos(struct gdbm_store *g)
 
 	if (!memos)
 		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < count; i++) {
-		memos[i].id = g->manifest.tables[i].id;
-		memos[i].next_ms = known_next(h, memos[i].id);
-	}
+	for (size_t i = 0; i < count; i++)
+		memos[i] = known(h, g->manifest.tables[i].id);
 	free(h->memos);
 	h->memos = memos;
 	h->memo_count = count;
@@ -218,7 +222,7 @@ void expiry_resume(struct gdbm_store *g)
 	for (uint64_t n = atomic_load(&shared->oldest); n <= last; n++)
 		shared_note_expiry(shared_segment(shared, n), 1);
 	for (size_t i = 0; i < h->memo_count; i++)
-		h->memos[i].next_ms = 0;
+		h->memos[i] = (struct expiry_memo){ .id = h->memos[i].id };
 }
 
 /*

@@ -515,6 +515,40 @@ static void what_has_expired_before_takes_nobody_s_turn(void)
 	contract_use(&engine);
 }
 
+static int looks_at_the_clock;
+
+static int64_t counted_wall_ms(void)
+{
+	looks_at_the_clock++;
+	return contract_now_ms;
+}
+
+/* Each commit looks at the clock once. */
+static void what_has_expired_is_not_asked_about_again(void)
+{
+	struct store *store;
+	struct gdbm_store *g;
+
+	contract_use(&spacious);
+	store = contract_open();
+	g = (struct gdbm_store *)store;
+	g->conf.wall_ms = counted_wall_ms;
+	put_mortals(store, contract_now_ms + 1000);
+	contract_put_until(store, "later", contract_now_ms + 3000);
+	contract_put_until(store, "mortal 00000.", contract_now_ms + 3000);
+	checkpoint(store);
+	contract_now_ms += 2000;
+	CU_ASSERT_EQUAL(expiry_run(g), ERR_OK);
+	CU_ASSERT_EQUAL(stats_of(store).expired, MORTALS);
+	contract_now_ms += 2000;
+	looks_at_the_clock = 0;
+	CU_ASSERT_EQUAL(expiry_run(g), ERR_OK);
+	CU_ASSERT_EQUAL(stats_of(store).expired, MORTALS + 2);
+	CU_ASSERT(looks_at_the_clock <= 4);
+	contract_close(store);
+	contract_use(&engine);
+}
+
 static int64_t steps_ms;
 
 /* Two seconds later than all looks that follow. */
@@ -783,6 +817,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_close_leaves_nothing_in_a_journal_that_was_full),
 	HARNESS_TEST(expiry_goes_on_while_checkpoints_are_due),
 	HARNESS_TEST(what_has_expired_before_takes_nobody_s_turn),
+	HARNESS_TEST(what_has_expired_is_not_asked_about_again),
 	HARNESS_TEST(a_clock_that_steps_back_within_it_forgets_nothing),
 	HARNESS_TEST(a_damaged_table_keeps_nobody_from_the_checkpoint),
 	HARNESS_TEST(a_child_that_is_idle_lets_go_of_replaced_files),

@@ -12,7 +12,7 @@
 #define OPS_MAX      512
 #define BYTES_MAX    (4u << 20)
 #define SYNC_BYTES   (1u << 20)
-#define BUSY_TURNS   300 /* of asking again, before a commit gives up */
+#define BUSY_TURNS   300 /* of asking again, before it gives up */
 #define BUSY_WAIT_MS 100
 
 void bulk_init(struct bulk *bulk, struct store *store, bool alone)
@@ -59,8 +59,14 @@ static enum err commit_once(struct bulk *bulk, struct store_batch *batch)
 
 static enum err sync_all(struct bulk *bulk)
 {
+	enum err err = store_sync(bulk->store, bulk->ticket);
+
+	for (int turn = 0; err == ERR_BUSY && turn < BUSY_TURNS; turn++) {
+		clock_sleep_ms(BUSY_WAIT_MS);
+		err = store_sync(bulk->store, bulk->ticket);
+	}
 	bulk->unsynced_bytes = 0;
-	return store_sync(bulk->store, bulk->ticket);
+	return err;
 }
 
 static void count(struct bulk *bulk, const struct store_batch *batch)

@@ -13,6 +13,7 @@ static size_t ops_most;  /* of one commit; 0: any number */
 static int busy_turns;   /* how often commit() is busy yet */
 static int commits_left; /* before commit() says ERR_FULL; -1: for ever */
 static int calls;
+static int busy_syncs; /* how often sync() is busy yet */
 
 static enum err moody_commit(struct store *store, struct store_batch *batch,
 			     uint64_t *ticket)
@@ -29,6 +30,13 @@ static enum err moody_commit(struct store *store, struct store_batch *batch,
 	return calm->commit(store, batch, ticket);
 }
 
+static enum err moody_sync(struct store *store, uint64_t ticket)
+{
+	if (busy_syncs > 0 && busy_syncs--)
+		return ERR_BUSY;
+	return calm->sync(store, ticket);
+}
+
 static struct store *open_store(void)
 {
 	const struct store_conf conf = {
@@ -41,11 +49,13 @@ static struct store *open_store(void)
 	calm = store->engine;
 	moody = *calm;
 	moody.commit = moody_commit;
+	moody.sync = moody_sync;
 	store->engine = &moody;
 	ops_most = 0;
 	busy_turns = 0;
 	commits_left = -1;
 	calls = 0;
+	busy_syncs = 0;
 	return store;
 }
 
@@ -146,6 +156,22 @@ static void a_busy_store_is_asked_again(void)
 	store_close(store);
 }
 
+/* Whoever syncs for all may take longer than one who waits for it does. */
+static void a_slow_sync_is_waited_for_again(void)
+{
+	struct store *store = open_store();
+	struct bulk bulk;
+
+	bulk_init(&bulk, store, false);
+	busy_syncs = 2;
+	CU_ASSERT_EQUAL(put(&bulk, 1), ERR_OK);
+	CU_ASSERT_EQUAL(bulk_flush(&bulk), ERR_OK);
+	CU_ASSERT_EQUAL(busy_syncs, 0);
+	CU_ASSERT_EQUAL(count_keys(store), 1);
+	bulk_release(&bulk);
+	store_close(store);
+}
+
 static void what_was_committed_before_a_failure_stays(void)
 {
 	struct store *store = open_store();
@@ -170,6 +196,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(bytes_are_enough_too),
 	HARNESS_TEST(what_is_too_large_at_once_is_halved),
 	HARNESS_TEST(a_busy_store_is_asked_again),
+	HARNESS_TEST(a_slow_sync_is_waited_for_again),
 	HARNESS_TEST(what_was_committed_before_a_failure_stays),
 };
 

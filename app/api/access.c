@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/sha256.h"
 #include "http/uri.h"
 #include "store/store.h"
 
 #define FILE_MAX_BYTES (1 << 20)
-#define CHUNK_BYTES    (16 << 10)
 #define LOOK_MS        1000
 
 struct token {
@@ -186,28 +186,18 @@ static struct identity look(const char *path)
 	return identity_of(&st);
 }
 
-/* Not by file_read_all(), which logs each time. */
 static enum err read_all(struct access_file *file, int fd, struct buf *text,
 			 struct buf *message)
 {
-	ssize_t got = 1;
+	enum err err = file_read_quietly(fd, FILE_MAX_BYTES, text);
 
-	while (got && text->size <= FILE_MAX_BYTES) {
-		buf_reserve(text, CHUNK_BYTES);
-		if (text->err)
-			return text->err;
-		got = read(fd, text->data + text->size, CHUNK_BYTES);
-		if (got < 0 && errno != EINTR) {
-			file->failure = errno;
-			return ERR_IO;
-		}
-		if (got > 0)
-			text->size += (size_t)got;
+	if (err == ERR_FULL) {
+		buf_addf(message, "has more than %d bytes", FILE_MAX_BYTES);
+		return ERR_SETTING;
 	}
-	if (!got)
-		return ERR_OK;
-	buf_addf(message, "has more than %d bytes", FILE_MAX_BYTES);
-	return ERR_SETTING;
+	if (err)
+		file->failure = errno;
+	return err;
 }
 
 static enum err read_text(struct access_file *file, struct buf *text,

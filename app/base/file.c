@@ -164,9 +164,11 @@ enum err file_read_some(int fd, const char *name, void *data, size_t size,
 	return ERR_OK;
 }
 
-/* One byte more than allowed is asked for, so that too much shows. */
-static enum err read_up_to(int fd, const char *name, size_t max,
-			   struct buf *out)
+/*
+ * One byte more than allowed is asked for, so that too much shows.  0, or the
+ * errno.
+ */
+static int read_up_to(int fd, size_t max, struct buf *out)
 {
 	while (max > 0) {
 		size_t size = max < CHUNK_BYTES ? max : CHUNK_BYTES;
@@ -174,26 +176,39 @@ static enum err read_up_to(int fd, const char *name, size_t max,
 
 		buf_reserve(out, size);
 		if (out->err)
-			return log_errno("read-failed", name, ENOMEM);
+			return ENOMEM;
 		got = read_retrying(fd, out->data + out->size, size);
 		if (got < 0)
-			return log_errno("read-failed", name, errno);
+			return errno;
 		if (got == 0)
-			return ERR_OK;
+			return 0;
 		out->size += (size_t)got;
 		max -= (size_t)got;
 	}
-	return log_errno("file-too-large", name, EFBIG);
+	return EFBIG;
+}
+
+enum err file_read_quietly(int fd, size_t max, struct buf *out)
+{
+	const size_t before = out->size;
+	int errnum = read_up_to(fd, max + 1, out);
+
+	if (!errnum)
+		return ERR_OK;
+	if (!out->err)
+		out->size = before;
+	errno = errnum;
+	return err_from_errno(errnum);
 }
 
 enum err file_read_all(int fd, const char *name, size_t max, struct buf *out)
 {
-	const size_t before = out->size;
-	enum err err = read_up_to(fd, name, max + 1, out);
+	enum err err = file_read_quietly(fd, max, out);
 
-	if (err && !out->err)
-		out->size = before;
-	return err;
+	if (!err)
+		return ERR_OK;
+	return log_errno(err == ERR_FULL ? "file-too-large" : "read-failed",
+			 name, errno);
 }
 
 enum err file_size(int fd, const char *name, int64_t *size)

@@ -3,9 +3,9 @@
  * Files, so that nobody else has to think of EINTR, short reads and writes,
  * or of what must be synced for a name to survive a power cut.
  *
- * Every function logs its failure once, with the name, and returns
- * err_from_errno(errno); `name` is for that log line only where an fd is
- * given.  A short read where bytes were promised is ERR_DAMAGED.
+ * Every function but the quiet one logs its failure once, with the name, and
+ * returns err_from_errno(errno); `name` is for that log line only where an fd
+ * is given.  A short read where bytes were promised is ERR_DAMAGED.
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
@@ -45,6 +45,9 @@ enum err file_read_some(int fd, const char *name, void *data, size_t size,
 
 /* Append all that can be read, up to max bytes, else ERR_FULL. */
 enum err file_read_all(int fd, const char *name, size_t max, struct buf *out);
+
+/* The same, with the telling left to the caller: errno is the reason. */
+enum err file_read_quietly(int fd, size_t max, struct buf *out);
 
 enum err file_size(int fd, const char *name, int64_t *size);
 enum err file_sync(int fd, const char *name);      /* fsync(2) */

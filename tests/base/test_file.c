@@ -13,6 +13,7 @@
 
 #include "fault.h"
 #include "harness.h"
+#include "logged.h"
 
 /* A file of the test's own, open for both; fatal when that fails. */
 static int scratch(const char *name)
@@ -194,6 +195,29 @@ static void all_is_read_up_to_the_limit(void)
 		buf_release(&out);
 		close(fd);
 	}
+}
+
+static void a_quiet_failure_is_told_by_errno_alone(void)
+{
+	int fd = scratch("f");
+	int write_only = open(harness_path("f"), O_WRONLY | O_CLOEXEC);
+	struct buf out = BUF_EMPTY;
+	struct logged logged;
+
+	CU_ASSERT_EQUAL(file_write_at(fd, "f", "abcd", 4, 0), ERR_OK);
+	logged_begin(&logged);
+	errno = 0;
+	CU_ASSERT_EQUAL(file_read_quietly(write_only, 10, &out), ERR_IO);
+	CU_ASSERT_EQUAL(errno, EBADF);
+	CU_ASSERT_EQUAL(file_read_quietly(fd, 3, &out), ERR_FULL);
+	CU_ASSERT_EQUAL(errno, EFBIG);
+	CU_ASSERT_EQUAL(lseek(fd, 0, SEEK_SET), 0);
+	CU_ASSERT_EQUAL(file_read_quietly(fd, 4, &out), ERR_OK);
+	CU_ASSERT_STRING_EQUAL(logged_end(&logged), "");
+	CU_ASSERT_STRING_EQUAL(buf_string(&out), "abcd");
+	close(fd);
+	close(write_only);
+	buf_release(&out);
 }
 
 static void all_is_read_from_a_pipe(void)
@@ -402,6 +426,7 @@ int main(void)
 		HARNESS_TEST(a_file_at_its_limit_is_full),
 		HARNESS_TEST(a_file_open_for_the_other_direction_fails),
 		HARNESS_TEST(all_is_read_up_to_the_limit),
+		HARNESS_TEST(a_quiet_failure_is_told_by_errno_alone),
 		HARNESS_TEST(all_is_read_from_a_pipe),
 		HARNESS_TEST(reading_without_memory_is_told),
 		HARNESS_TEST(the_size_is_the_files),

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -345,6 +346,8 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "librapi: can't open /dev/null\n");
 		return EXIT_FAILURE;
 	}
+	/* A file at the limit of its size is a full disk: EFBIG says so. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (take_option(&source, "--help"))
 		return flush_output(print_help());
 	if (take_option(&source, "--version")) {

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """check, dump and load, and what the program tells about itself."""
 
+import contextlib
 import glob
 import os
+import resource
 import shutil
 import subprocess
 
@@ -21,6 +23,17 @@ PAIRS = [
 
 
 BOLT = os.path.join(librapi.SOURCE, "tests", "bolt", "large.db")
+
+
+@contextlib.contextmanager
+def files_up_to(size):
+    """As `ulimit -f`, for those that we start."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class Offline(librapi.TestCase):
@@ -62,6 +75,18 @@ class Offline(librapi.TestCase):
         dump = librapi.run(service.folder, "dump")
         self.assertEqual(dump.returncode, 0, dump)
         self.assertIn(b'"plain"', dump.stdout)
+
+    def test_a_limit_to_the_size_of_files_is_a_full_disk(self):
+        """The journal's files are smaller, as far as that goes."""
+        service = self.filled()
+        service.stop()
+        dump = librapi.run(service.folder, "dump").stdout
+        for size, code in ((4 << 20, 0), (300 << 10, 1)):
+            with self.subTest(size=size):
+                with files_up_to(size):
+                    load = librapi.run(self.folder(), "load", stdin=dump)
+                self.assertEqual(load.returncode, code, load)
+        self.assertIn(b"storage is full", load.stderr)
 
     def test_a_dump_of_no_store_is_refused_and_makes_none(self):
         folder = self.folder()

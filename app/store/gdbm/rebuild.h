@@ -21,6 +21,9 @@
  * table_crowded() says so; and written from nothing when the old file is more
  * than three times what lives in it, or `anew` says so, since GDBM files never
  * shrink.
+ *
+ * A record that has expired stays.  Its `expire` (expiry.c), which watchers are
+ * told, finds nothing to expire once it is gone.
  */
 enum err rebuild_range(struct gdbm_store *g, struct merge *merge,
 		       const struct manifest_table *old, struct view upper,

@@ -120,6 +120,7 @@ unit_tests = \
 	%D%/store/gdbm/test_table \
 	%D%/store/gdbm/test_table_faults \
 	%D%/store/gdbm/test_tablecheck \
+	%D%/store/gdbm/test_turn \
 	%D%/api/test_about \
 	%D%/api/test_access \
 	%D%/api/test_bulk \

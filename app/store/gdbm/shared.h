@@ -67,11 +67,12 @@ struct shared {
 	struct lock stripes[SHARED_STRIPES]; /* by hash of the key */
 	struct lock journal; /* appending, and moving to the next segment */
 	struct lock sync;    /* who syncs for all */
-	struct turn synced;  /* ends when that lock is free again */
+	struct turn syncs;   /* end when that lock is free again */
 
 	_Atomic uint64_t oldest;   /* segment; those before are let go */
 	_Atomic uint64_t segment;  /* being written */
 	_Atomic uint64_t revision; /* newest that is written and indexed */
+	_Atomic uint64_t syncing;  /* newest that the last sync is for */
 	_Atomic uint64_t durable;  /* newest that is on disk */
 	_Atomic uint64_t version;  /* of the MANIFEST */
 	_Atomic bool in_doubt; /* the one on disk is or may become another */

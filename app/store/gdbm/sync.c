@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Making commits durable.  One process syncs for all that is written; the
- * others wait for its turn to end, are woken by one call, and go on if it
- * covered their ticket.  If not, the first of them that finds the lock free is
- * the next one to sync.  (Were they to wait for the lock itself, each would
- * wake up only to wake the next one, and a sync begin with the few who got
- * there: 4 commits a sync instead of 8, with 16 writers.)
+ * Making commits durable.  One process syncs for all that is written.  The
+ * others wait for the end of its turn, when it is for their ticket as well, or
+ * of the next, which one of them is woken to begin (turn.h).  (Were they to
+ * wait for the lock itself, each would wake up only to wake the next one, and a
+ * sync begin with the few who got there: 4 commits a sync instead of 8, with 16
+ * writers.)
  *
  * A sync that failed is never tried again: the kernel may have marked the
  * pages clean, so that a second one would succeed and mean nothing (Rebello
@@ -171,6 +171,9 @@ static enum err sync_locked(struct gdbm_store *g, bool holder_died)
 
 	if (atomic_load(&shared->stopped))
 		return ERR_STOPPED;
+	/* Who sees which revision it is for sees its number as well. */
+	turn_begin(&shared->syncs);
+	atomic_store(&shared->syncing, revision);
 	err = sync_segment(g, number, holder_died);
 	if (!err)
 		sync_publish(g, revision);
@@ -179,8 +182,10 @@ static enum err sync_locked(struct gdbm_store *g, bool holder_died)
 
 void sync_release(struct shared *shared)
 {
+	uint32_t number = turn_begun(&shared->syncs);
+
 	lock_release(&shared->sync);
-	turn_end(&shared->synced);
+	turn_end(&shared->syncs, number);
 }
 
 /*
@@ -202,27 +207,47 @@ static enum err try_to_lead(struct gdbm_store *g, uint64_t ticket, bool *ours)
 	return err;
 }
 
-enum err sync_ticket(struct store *store, uint64_t ticket)
+/* The sync that is to be waited for; what it is for before its number. */
+static uint32_t turn_for(const struct shared *shared, uint64_t ticket)
 {
-	struct gdbm_store *g = (struct gdbm_store *)store;
+	bool next = atomic_load(&shared->syncing) < ticket;
+
+	return turn_begun(&shared->syncs) + next;
+}
+
+/* Until the ticket is durable, or the caller's own sync has ended. */
+static enum err wait_or_lead(struct gdbm_store *g, uint64_t ticket)
+{
+	struct timespec deadline = engine_lock_deadline(g);
 	struct shared *shared = g->shared;
-	struct timespec deadline;
+	uint32_t number = turn_begun(&shared->syncs);
 	bool ours = false;
+	enum err err;
 
-	if (atomic_load(&shared->durable) >= ticket)
-		return ERR_OK;
-	deadline = engine_lock_deadline(g);
 	for (;;) {
-		uint32_t now = turn_now(&shared->synced);
-		enum err err;
+		uint32_t now = turn_now(&shared->syncs);
 
+		err = ERR_OK;
 		if (atomic_load(&shared->durable) >= ticket)
-			return ERR_OK;
+			break;
 		err = try_to_lead(g, ticket, &ours);
 		if (ours)
 			return err;
+		err = ERR_BUSY;
 		if (clock_passed(&deadline))
-			return ERR_BUSY;
-		turn_wait(&shared->synced, now);
+			break;
+		number = turn_for(shared, ticket);
+		turn_wait(&shared->syncs, now, number);
 	}
+	turn_leave(&shared->syncs, number);
+	return err;
+}
+
+enum err sync_ticket(struct store *store, uint64_t ticket)
+{
+	struct gdbm_store *g = (struct gdbm_store *)store;
+
+	if (atomic_load(&g->shared->durable) >= ticket)
+		return ERR_OK;
+	return wait_or_lead(g, ticket);
 }

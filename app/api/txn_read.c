@@ -341,11 +341,14 @@ static enum err reserve(struct txn *txn)
 static enum err find_list(struct txn *txn, const char *pointer, size_t at,
 			  size_t *list)
 {
-	if (*list)
-		return fault_at(txn->call, ERR_INVALID, "pointer",
-				view_of(pointer), "given more than once");
-	*list = at;
-	return ERR_OK;
+	if (!*list) {
+		*list = at;
+		return ERR_OK;
+	}
+	if (txn->fault_count++ < TXN_FAULTS_MAX)
+		fault_at(txn->call, ERR_INVALID, "pointer", view_of(pointer),
+			 "given more than once");
+	return ERR_INVALID;
 }
 
 /* The arrays "if" and "do"; 0 for one that is absent. */

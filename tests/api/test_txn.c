@@ -428,6 +428,14 @@ static void an_answer_about_faults_is_bounded(void)
 	CU_ASSERT_EQUAL(txn(buf_string(&body)), 400);
 	CU_ASSERT_TRUE(has("#/do/99/x"));
 	CU_ASSERT_FALSE(has("#/do/100/x"));
+	buf_clear(&body);
+	buf_add_string(&body, "{\"do\":[]");
+	for (int i = 0; i < 10000; i++)
+		buf_add_string(&body, ",\"do\":[]");
+	buf_add_char(&body, '}');
+	CU_ASSERT_EQUAL(txn(buf_string(&body)), 400);
+	CU_ASSERT_TRUE(has("given more than once"));
+	CU_ASSERT_TRUE(client_body(&client).size < 10000);
 	buf_release(&body);
 	client_close(&client);
 }

@@ -244,6 +244,15 @@ static void obey(struct watcher *w)
 	w->api.draining = w->api.draining || signal == CHILD_DRAIN;
 }
 
+/* Who has taken what was kept for him is to be shown what comes after it. */
+static void take_seat_event(struct watcher *w, struct seat *seat,
+			    uint32_t events)
+{
+	audience_event(&w->audience, seat, events & EPOLLOUT,
+		       events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP));
+	w->more = true;
+}
+
 static void take_event(struct watcher *w, const struct epoll_event *event)
 {
 	struct seat *seat = event->data.ptr;
@@ -257,9 +266,7 @@ static void take_event(struct watcher *w, const struct epoll_event *event)
 	else if (event->events & EPOLLIN)
 		read_request(w, seat);
 	else
-		audience_event(&w->audience, seat, event->events & EPOLLOUT,
-			       event->events &
-				       (EPOLLHUP | EPOLLERR | EPOLLRDHUP));
+		take_seat_event(w, seat, event->events);
 }
 
 static enum err hear(const struct watcher *w, int op, const int *fd)

@@ -149,6 +149,30 @@ static bool see(int fd, struct buf *seen, const char *text)
 	return true;
 }
 
+/* The same of much, of which nothing is kept. */
+static bool skip_to(int fd, const char *text)
+{
+	enum { KEPT = 256 };
+	struct buf seen = BUF_EMPTY;
+	bool found = false;
+	ssize_t got = 1;
+
+	while (!found && got > 0) {
+		static char piece[65536];
+
+		if (seen.size > KEPT)
+			memmove(seen.data, seen.data + seen.size - KEPT, KEPT);
+		if (seen.size > KEPT)
+			seen.size = KEPT;
+		got = recv(fd, piece, sizeof(piece), 0);
+		if (got > 0)
+			buf_add(&seen, piece, (size_t)got);
+		found = peer_answered(&seen, text);
+	}
+	buf_release(&seen);
+	return found;
+}
+
 /* Seeing */
 
 static void what_is_put_is_seen_by_all_who_watch_it(void)
@@ -339,6 +363,29 @@ static void who_reads_slowly_misses_nothing(void)
 	stop(&f);
 }
 
+/* Each of the events is more than a socket takes at once. */
+static void who_has_taken_an_event_is_sent_the_next_at_once(void)
+{
+	enum { SIZE = 500000, CHANGES = 30 };
+	struct fixture f;
+	struct view value = { malloc(SIZE), SIZE };
+	int64_t begun_ms;
+	int fd;
+
+	memset((void *)(uintptr_t)value.data, 'v', SIZE);
+	start(&f);
+	for (int i = 0; i < CHANGES; i++)
+		CU_ASSERT(ask(&f, "PUT", "/v1/kv/a", value, "Status: 20"));
+	begun_ms = clock_monotonic_ms();
+	fd = watch(&f, "/v1/watch?values=1&since=0");
+	CU_ASSERT(skip_to(fd, "\"rev\":30,"));
+	CU_ASSERT(clock_monotonic_ms() - begun_ms <
+		  CHANGES * HEARTBEAT_MS / 2);
+	close(fd);
+	free((void *)(uintptr_t)value.data);
+	stop(&f);
+}
+
 static void a_request_that_does_not_come_is_given_up(void)
 {
 	struct fixture f;
@@ -453,6 +500,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(past_the_limit_there_is_503_until_one_goes),
 	HARNESS_TEST(who_does_not_read_is_cut_off_and_the_others_are_not),
 	HARNESS_TEST(who_reads_slowly_misses_nothing),
+	HARNESS_TEST(who_has_taken_an_event_is_sent_the_next_at_once),
 	HARNESS_TEST(a_request_that_does_not_come_is_given_up),
 	HARNESS_TEST(leaving_ends_streams_and_answers_polls),
 	HARNESS_TEST(who_has_connected_when_the_service_ends_is_answered),

@@ -17,8 +17,6 @@
 #define SCRATCH_KEEP (256 << 10)
 #define STUCK_MS     1000
 #define TICK_MAX_MS  1000
-#define UNAVAILABLE_TEXT                                                       \
-	"Status: 503 Service Unavailable\r\nRetry-After: 1\r\n\r\n"
 
 static struct place newest(const struct audience *audience)
 {
@@ -203,12 +201,16 @@ void audience_answer(struct audience *audience, struct seat *seat,
 	finish(audience, seat);
 }
 
-static void answer_poll(struct audience *audience, struct seat *seat)
+/* With what it has heard of, or why it can't be. */
+static void end_poll(struct audience *audience, struct seat *seat, enum err err)
 {
 	struct buf *out = &audience->scratch;
 
 	buf_trim(out, SCRATCH_KEEP);
-	watch_answer(seat->watch, out);
+	if (err)
+		watch_refuse(seat->watch, err, out);
+	else
+		watch_answer(seat->watch, out);
 	if (out->err)
 		audience_drop(audience, seat);
 	else
@@ -267,7 +269,7 @@ static void show(struct audience *audience, struct seat *seat, int64_t now_ms)
 		return;
 	}
 	if (watch_is_due(watch, UINT64_MAX, is_late(seat, now_ms))) {
-		answer_poll(audience, seat);
+		end_poll(audience, seat, ERR_OK);
 		return;
 	}
 	if (watch->stream)
@@ -321,20 +323,14 @@ static bool follow(struct audience *audience)
 	return !audience->news.all;
 }
 
-static void refuse(struct audience *audience, struct seat *seat)
-{
-	audience_answer(audience, seat, VIEW_LITERAL(UNAVAILABLE_TEXT),
-			(struct view){ 0 });
-}
-
 static void give_up(struct audience *audience, struct seat *seat)
 {
 	if (seat->watch->stream)
 		finish(audience, seat);
 	else if (!seat->watch->place.index)
-		answer_poll(audience, seat);
+		end_poll(audience, seat, ERR_OK);
 	else
-		refuse(audience, seat);
+		end_poll(audience, seat, ERR_BUSY);
 }
 
 static struct seat *next_behind(struct audience *audience)
@@ -398,7 +394,7 @@ static void remind(struct audience *audience, struct seat *seat)
 	if (watch->stream)
 		beat(audience, seat);
 	else if (watch_is_due(watch, newest(audience).revision, true))
-		answer_poll(audience, seat);
+		end_poll(audience, seat, ERR_OK);
 }
 
 /*
@@ -432,7 +428,7 @@ static void send_away(struct audience *audience, struct seat *seat)
 	if (watch->stream)
 		finish(audience, seat);
 	else
-		refuse(audience, seat);
+		end_poll(audience, seat, ERR_BUSY);
 }
 
 /* See whether there are other tokens, and who may stay by them. */

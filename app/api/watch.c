@@ -11,13 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/failure.h"
 #include "api/handlers.h"
 #include "api/permit.h"
 #include "http/mediatype.h"
+#include "http/problem.h"
 #include "http/sse.h"
 
 /* Of a stream that ends at once. */
 #define NOW_BYTES (1 << 20)
+
+#define RETRY_S "1"
 
 static const char *const types[] = { "application/json", SSE_TYPE };
 
@@ -26,6 +30,7 @@ void watch_free(struct watch *watch)
 	if (!watch)
 		return;
 	response_release(&watch->head);
+	buf_release(&watch->id);
 	buf_release(&watch->prefix);
 	buf_release(&watch->token);
 	buf_release(&watch->events);
@@ -40,10 +45,32 @@ bool watch_is_allowed(const struct watch *watch, const struct access_file *file)
 
 /* What it is sent */
 
+static void add_type(const struct watch *watch, struct response *response)
+{
+	response_field(response, "Content-Type",
+		       view_of(types[watch->stream ? 1 : 0]));
+}
+
 static void add_beginning(const struct watch *watch, struct buf *out)
 {
 	sse_retry(out, WATCH_RETRY_MS);
 	sse_id(out, watch->place.revision);
+}
+
+static void add_head(const struct watch *watch, struct buf *out)
+{
+	response_head(&watch->head, out);
+	if (watch->head.fields.err)
+		out->err = watch->head.fields.err;
+}
+
+/* The head of what is all there, and the body. */
+static void add_whole(const struct watch *watch, struct buf *out)
+{
+	add_head(watch, out);
+	buf_add_view(out, response_body(&watch->head));
+	if (watch->head.text.err)
+		out->err = watch->head.text.err;
 }
 
 void watch_begin(struct watch *watch, struct buf *out)
@@ -51,7 +78,8 @@ void watch_begin(struct watch *watch, struct buf *out)
 	if (!watch->stream)
 		return;
 	watch->head.unbounded = true;
-	response_head(&watch->head, out);
+	add_type(watch, &watch->head);
+	add_head(watch, out);
 	add_beginning(watch, out);
 }
 
@@ -159,13 +187,29 @@ static void add_answer(const struct watch *watch, struct buf *text)
 
 void watch_answer(struct watch *watch, struct buf *out)
 {
-	struct response *head = &watch->head;
+	add_type(watch, &watch->head);
+	add_answer(watch, &watch->head.text);
+	add_whole(watch, out);
+}
 
-	add_answer(watch, &head->text);
-	response_head(head, out);
-	buf_add_view(out, response_body(head));
-	if (head->text.err)
-		out->err = head->text.err;
+void watch_refuse(struct watch *watch, enum err err, struct buf *out)
+{
+	const struct failure *failure = failure_of(err);
+	struct response *head = &watch->head;
+	const struct problem problem = {
+		.status = failure->status,
+		.code = failure->code,
+		.title = failure->title,
+		.detail = view_of(failure->detail),
+		.request = buf_view(&watch->id),
+	};
+
+	head->status = failure->status;
+	response_field(head, "Content-Type", VIEW_LITERAL(PROBLEM_TYPE));
+	if (failure->status == 503)
+		response_field(head, "Retry-After", VIEW_LITERAL(RETRY_S));
+	problem_write(&problem, &head->text);
+	add_whole(watch, out);
 }
 
 void watch_beat(const struct watch *watch, struct buf *out)
@@ -210,12 +254,15 @@ static enum err read_query(struct call *call, struct watch *watch)
 	err = permit_prefix(call, prefix, &prefix);
 	if (err)
 		return err;
+	buf_add_view(&watch->id, call->request->id);
 	buf_add_view(&watch->prefix, prefix);
 	if (auth_bearer(call->request->authorization, &token))
 		buf_add_view(&watch->token, token);
 	watch->wait_ms = wait_s * 1000;
 	watch->values = values;
-	return watch->prefix.err ? watch->prefix.err : watch->token.err;
+	if (watch->id.err || watch->prefix.err || watch->token.err)
+		return ERR_NO_MEMORY;
+	return ERR_OK;
 }
 
 static enum err choose_type(struct call *call, struct watch *watch)
@@ -273,8 +320,6 @@ static void add_fields(struct call *call, const struct watch *watch)
 	struct response *response = call->response;
 
 	response->status = 200;
-	response_field(response, "Content-Type",
-		       view_of(types[watch->stream ? 1 : 0]));
 	/* A proxy that understands it does not hold events back. */
 	if (watch->stream)
 		response_field(response, "X-Accel-Buffering",
@@ -290,6 +335,7 @@ static enum err answer_now(struct call *call, struct watch *watch)
 	enum err err = news_init(&news);
 	bool more = !err;
 
+	add_type(watch, call->response);
 	if (watch->stream)
 		add_beginning(watch, out);
 	while (more) {
@@ -305,6 +351,12 @@ static enum err answer_now(struct call *call, struct watch *watch)
 		add_answer(watch, out);
 	news_release(&news);
 	return err;
+}
+
+static void answer_head(struct call *call, const struct watch *watch)
+{
+	add_type(watch, call->response);
+	call->response->unbounded = true;
 }
 
 static enum err park(struct call *call, struct watch **watch)
@@ -329,11 +381,9 @@ enum err watch_get(struct call *call)
 	if (err)
 		goto out;
 	add_fields(call, watch);
-	if (call->request->method == METHOD_HEAD) {
-		call->response->unbounded = true;
-		goto out;
-	}
-	if (call->api->parking)
+	if (call->request->method == METHOD_HEAD)
+		answer_head(call, watch);
+	else if (call->api->parking)
 		err = park(call, &watch);
 	else
 		err = answer_now(call, watch);

@@ -22,7 +22,8 @@
 #define WATCH_RETRY_MS   1000
 
 struct watch {
-	struct response head; /* status and fields of the answer */
+	struct response head; /* of the answer, but its type */
+	struct buf id;        /* of its request */
 	struct buf prefix;
 	struct buf token; /* by which it is allowed */
 	struct place place;
@@ -67,6 +68,9 @@ bool watch_is_due(const struct watch *watch, uint64_t newest, bool late);
 
 /* Append the whole answer of a long poll. */
 void watch_answer(struct watch *watch, struct buf *out);
+
+/* Append instead that it can't be answered: the problem that `err` is. */
+void watch_refuse(struct watch *watch, enum err err, struct buf *out);
 
 /* Append a heartbeat: to a stream only, and only between two revisions. */
 void watch_beat(const struct watch *watch, struct buf *out);

@@ -256,7 +256,9 @@ class Access(librapi.TestCase):
             while True:
                 stream.read()
         stream.close()
-        self.assertEqual(waiting.receive().status, 503)
+        answer = waiting.receive()
+        self.assert_problem(answer, 503, "busy")
+        self.assertEqual(answer["Retry-After"], "1")
         waiting.close()
         self.assert_problem(service.get("/v1/watch", **reader), 401)
 

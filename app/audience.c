@@ -272,6 +272,10 @@ static void show(struct audience *audience, struct seat *seat, int64_t now_ms)
 		end_poll(audience, seat, ERR_OK);
 		return;
 	}
+	if (watch_half(watch) > audience->conf.backlog_max) {
+		end_poll(audience, seat, ERR_GONE);
+		return;
+	}
 	if (watch->stream)
 		send_scratch(audience, seat);
 	else

@@ -10,7 +10,8 @@
  * bytes that are kept for slow readers have grown past a bound, those who take
  * none of theirs for a second are cut off.  So is who has fallen so far behind
  * that the journal no longer holds what it has yet to hear.  Both may come
- * back and go on where they were.
+ * back and go on where they were.  A long poll for which a single revision has
+ * more than that bound never could: it is told that the changes are gone.
  */
 #ifndef AUDIENCE_H
 #define AUDIENCE_H

@@ -386,6 +386,40 @@ static void who_has_taken_an_event_is_sent_the_next_at_once(void)
 	stop(&f);
 }
 
+static void a_revision_of_too_much_is_gone_for_a_poll_only(void)
+{
+	enum { KEYS = 2000 };
+	struct view none = { 0 };
+	struct fixture f;
+	struct buf answer = BUF_EMPTY;
+	struct buf seen = BUF_EMPTY;
+	char target[160];
+	int fd;
+
+	start(&f);
+	for (int i = 0; i < KEYS; i++) {
+		snprintf(target, sizeof(target), "/v1/kv/a%0100d", i);
+		CU_ASSERT(put(&f, target));
+	}
+	CU_ASSERT(ask(&f, "DELETE", "/v1/kv?prefix=a", none, "Status: 200 "));
+	peer_receive(send_request(&f, "GET", "/v1/watch?since=2000", none),
+		     &answer);
+	CU_ASSERT(peer_answered(&answer, "Status: 410 "));
+	CU_ASSERT(peer_answered(&answer, "application/problem+json"));
+	CU_ASSERT(peer_answered(&answer, "revision 2001 has more changes"));
+	CU_ASSERT(peer_answered(&answer, "\"oldest\":2001}"));
+	CU_ASSERT(ask(&f, "GET", "/v1/watch?since=2001&wait=0", none,
+		      "{\"rev\":2001,\"events\":[]}"));
+	CU_ASSERT(ask(&f, "GET", "/v1/watch?since=2000&wait=0&prefix=b", none,
+		      "{\"rev\":2001,\"events\":[]}"));
+	fd = watch(&f, "/v1/watch?since=2000");
+	CU_ASSERT(see(fd, &seen, "id: 2001\n"));
+	close(fd);
+	buf_release(&answer);
+	buf_release(&seen);
+	stop(&f);
+}
+
 static void a_request_that_does_not_come_is_given_up(void)
 {
 	struct fixture f;
@@ -501,6 +535,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(who_does_not_read_is_cut_off_and_the_others_are_not),
 	HARNESS_TEST(who_reads_slowly_misses_nothing),
 	HARNESS_TEST(who_has_taken_an_event_is_sent_the_next_at_once),
+	HARNESS_TEST(a_revision_of_too_much_is_gone_for_a_poll_only),
 	HARNESS_TEST(a_request_that_does_not_come_is_given_up),
 	HARNESS_TEST(leaving_ends_streams_and_answers_polls),
 	HARNESS_TEST(who_has_connected_when_the_service_ends_is_answered),

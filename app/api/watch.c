@@ -14,6 +14,7 @@
 #include "api/failure.h"
 #include "api/handlers.h"
 #include "api/permit.h"
+#include "http/json.h"
 #include "http/mediatype.h"
 #include "http/problem.h"
 #include "http/sse.h"
@@ -192,23 +193,51 @@ void watch_answer(struct watch *watch, struct buf *out)
 	add_whole(watch, out);
 }
 
+size_t watch_half(const struct watch *watch)
+{
+	return watch->stream || !watch->place.index ? 0 : watch->events.size;
+}
+
+/* That is, of the revision that the watch is within. */
+static void say_too_much(const struct watch *watch, struct buf *detail,
+			 struct buf *members)
+{
+	uint64_t revision = watch->place.revision + 1;
+
+	buf_addf(detail,
+		 "revision %" PRIu64 " has more changes than a long poll is "
+		 "answered with; list, then watch from the revision of the "
+		 "list, or watch a stream of events",
+		 revision);
+	json_add_uint64(members, "oldest", revision);
+}
+
 void watch_refuse(struct watch *watch, enum err err, struct buf *out)
 {
 	const struct failure *failure = failure_of(err);
 	struct response *head = &watch->head;
-	const struct problem problem = {
+	struct buf detail = BUF_EMPTY;
+	struct buf members = BUF_EMPTY;
+	struct problem problem = {
 		.status = failure->status,
 		.code = failure->code,
 		.title = failure->title,
-		.detail = view_of(failure->detail),
 		.request = buf_view(&watch->id),
 	};
 
+	if (err == ERR_GONE)
+		say_too_much(watch, &detail, &members);
+	else
+		buf_add_string(&detail, failure->detail);
+	problem.detail = buf_view(&detail);
+	problem.members = buf_view(&members);
 	head->status = failure->status;
 	response_field(head, "Content-Type", VIEW_LITERAL(PROBLEM_TYPE));
 	if (failure->status == 503)
 		response_field(head, "Retry-After", VIEW_LITERAL(RETRY_S));
 	problem_write(&problem, &head->text);
+	buf_release(&detail);
+	buf_release(&members);
 	add_whole(watch, out);
 }
 

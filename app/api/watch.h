@@ -69,7 +69,17 @@ bool watch_is_due(const struct watch *watch, uint64_t newest, bool late);
 /* Append the whole answer of a long poll. */
 void watch_answer(struct watch *watch, struct buf *out);
 
-/* Append instead that it can't be answered: the problem that `err` is. */
+/*
+ * How many bytes a long poll keeps of a revision that it has not seen the end
+ * of.
+ */
+size_t watch_half(const struct watch *watch);
+
+/*
+ * Append instead that it can't be answered: the problem that `err` is.
+ * ERR_GONE says that there is too much of the revision for a long poll, and
+ * that what comes after it can be had.
+ */
 void watch_refuse(struct watch *watch, enum err err, struct buf *out);
 
 /* Append a heartbeat: to a stream only, and only between two revisions. */

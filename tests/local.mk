@@ -195,6 +195,9 @@ unit_tests = \
 %C%_store_test_memory_faults_SOURCES = \
 	%D%/store/test_memory_faults.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_store_gdbm_test_changes_SOURCES = \
+	%D%/store/gdbm/test_changes.c \
+	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_store_gdbm_test_manifest_SOURCES = \
 	%D%/store/gdbm/test_manifest.c \
 	%D%/fault.c %D%/fault.h %D%/next.h

@@ -273,6 +273,8 @@ static enum err look_on(struct look *look, uint64_t since, uint64_t *next)
 		look->at = *place;
 	else
 		err = find_place(look, since);
+	if (err)
+		return err;
 	while (!err && more && look->at.since < look->durable) {
 		struct journal_frame frame;
 		struct view body;
@@ -281,11 +283,9 @@ static enum err look_on(struct look *look, uint64_t since, uint64_t *next)
 		if (!err)
 			err = show_frame(look, &frame, body, &more);
 	}
-	if (look->at.number && look->at.since >= since) {
-		*next = look->at.since;
-		*place = look->at;
-		place->used = ++c->clock;
-	}
+	*next = look->at.since;
+	*place = look->at;
+	place->used = ++c->clock;
 	return err;
 }
 

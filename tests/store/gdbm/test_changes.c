@@ -4,6 +4,7 @@
  * checkpoints, while others write and are killed, and never what could still
  * be lost.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "fault.h"
 #include "harness.h"
 #include "store/cases.h"
 #include "store/gdbm/engine.h"
@@ -183,6 +185,48 @@ static void what_is_not_yet_synced_is_not_shown(void)
 	contract_close(store);
 }
 
+/* Each call that fails, from the beginning and from the middle on. */
+static void a_look_that_failed_leaves_no_mark(void)
+{
+	static const struct {
+		enum fault fault;
+		int errnum;
+	} faults[] = {
+		{ FAULT_CALL, EMFILE },
+		{ FAULT_READ, EIO },
+		{ FAULT_MEMORY, ENOMEM },
+	};
+	struct store *store = contract_open();
+	uint64_t oldest;
+	uint64_t next;
+
+	put_revisions(store, 1, REVISIONS);
+	for (size_t i = 0; i < 2 * HARNESS_COUNT(faults); i++) {
+		enum fault fault = faults[i / 2].fault;
+		uint64_t since = i % 2 ? REVISIONS / 2 : 0;
+		bool failed = fault_available(fault);
+
+		for (unsigned n = 1; failed; n++) {
+			struct walk walk = { .next = since + 1,
+					     .limit = REVISIONS + 1,
+					     .same = true };
+			enum err err;
+
+			fault_arm(fault, n, faults[i / 2].errnum);
+			err = store_changes(store, since, check_change, &walk,
+					    &next, &oldest);
+			failed = fault_disarm();
+			CU_ASSERT_EQUAL(err != ERR_OK, failed);
+			CU_ASSERT_TRUE(walk.same);
+			CU_ASSERT_EQUAL(walk.next, next + 1);
+			CU_ASSERT_EQUAL(oldest, 0);
+			CU_ASSERT_TRUE(
+				walks(store, since, REVISIONS, REVISIONS));
+		}
+	}
+	contract_close(store);
+}
+
 static pid_t start(struct store *store, unsigned slot,
 		   void (*work)(struct store *store))
 {
@@ -313,6 +357,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(every_since_shows_all_that_came_after),
 	HARNESS_TEST(many_readers_take_turns),
 	HARNESS_TEST(what_is_not_yet_synced_is_not_shown),
+	HARNESS_TEST(a_look_that_failed_leaves_no_mark),
 	HARNESS_TEST(a_watcher_misses_and_repeats_nothing),
 };
 

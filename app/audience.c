@@ -17,6 +17,7 @@
 #define SCRATCH_KEEP (256 << 10)
 #define STUCK_MS     1000
 #define TICK_MAX_MS  1000
+#define RETRY_MS     1000
 
 static struct place newest(const struct audience *audience)
 {
@@ -312,14 +313,24 @@ static enum err read_piece(struct audience *audience, struct place from)
 			 audience->with_values > 0, &oldest);
 }
 
+static bool is_to_wait(const struct audience *audience)
+{
+	return clock_monotonic_ms() < audience->retry_ms;
+}
+
 /* What is new.  True when there is more of it. */
 static bool follow(struct audience *audience)
 {
-	enum err err = read_piece(audience, audience->tail);
+	enum err err;
 
+	if (is_to_wait(audience))
+		return false;
+	err = read_piece(audience, audience->tail);
 	/* We were held up for long; those who watch catch up. */
 	if (err == ERR_GONE)
 		audience->tail = newest(audience);
+	else if (err)
+		audience->retry_ms = clock_monotonic_ms() + RETRY_MS;
 	if (err)
 		return false;
 	show_all(audience);
@@ -373,6 +384,11 @@ bool audience_advance(struct audience *audience)
 		return false;
 	more = follow(audience);
 	return catch_up(audience) || more;
+}
+
+uint64_t audience_heard(const struct audience *audience)
+{
+	return is_to_wait(audience) ? UINT64_MAX : audience->tail.revision;
 }
 
 /* Time */

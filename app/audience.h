@@ -52,6 +52,7 @@ struct audience {
 
 	struct news news;
 	struct place tail; /* where all are who miss nothing */
+	int64_t retry_ms;  /* monotonic: what is new can't be read before */
 	struct buf scratch;
 };
 
@@ -83,6 +84,12 @@ void audience_event(struct audience *audience, struct seat *seat, bool writable,
 
 /* Show one piece to whom it serves.  True when there is more to be shown. */
 bool audience_advance(struct audience *audience);
+
+/*
+ * What there is to wait for, for store_changes_fd(): what comes after the
+ * revision that has been shown, or anything at all while that can't be read.
+ */
+uint64_t audience_heard(const struct audience *audience);
 
 /*
  * Heartbeats, answers that can't wait any longer, requests that don't come,

@@ -313,7 +313,7 @@ static void wait_for_events(struct watcher *w, int64_t until_ms)
 	if (w->more || wait_ms < 0)
 		wait_ms = 0;
 	else if (w->hearing)
-		store_changes_fd(w->api.store, w->audience.tail.revision);
+		store_changes_fd(w->api.store, audience_heard(&w->audience));
 	count = epoll_wait(w->epoll_fd, events, EVENTS_MAX, (int)wait_ms);
 	for (int i = 0; i < count; i++)
 		take_event(w, &events[i]);

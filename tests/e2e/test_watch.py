@@ -216,6 +216,28 @@ class Limits(librapi.TestCase):
         good.close()
 
 
+    def test_a_watcher_that_cannot_read_waits_and_goes_on(self):
+        service = self.service(workers=1, watch_heartbeat_ms=100)
+        stream = Stream(service, "/v1/watch")
+        stream.open()
+        stream.read()
+        watcher, = service.children("watcher")
+        limits = resource.prlimit(watcher, resource.RLIMIT_NOFILE)
+        # Nothing that it has not open can be opened.
+        resource.prlimit(watcher, resource.RLIMIT_NOFILE, (3, limits[1]))
+        used, logged = vitals.cpu_s(watcher), len(service.log())
+        put = service.put("/v1/kv/a", b"1")
+        time.sleep(3)
+        self.assertLess(vitals.cpu_s(watcher) - used, 0.5)
+        self.assertLess(len(service.log()) - logged, 4000)
+        resource.prlimit(watcher, resource.RLIMIT_NOFILE, limits)
+        seen = []
+        while not seen:
+            seen = stream.read()
+        self.assertEqual(seen[0]["rev"], put.revision)
+        stream.close()
+
+
 class Access(librapi.TestCase):
     def tokens(self, path, *lines):
         """Put a file of tokens in the place of another, as a Secret is."""

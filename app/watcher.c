@@ -320,7 +320,7 @@ static void wait_for_events(struct watcher *w, int64_t until_ms)
 	/* A wake may be lost (store.h), and who is new may be behind. */
 	if (count <= 0 || w->audience.watchers > watchers)
 		w->more = true;
-	if (count == 0 && !w->audience.watchers)
+	if (count == 0 && wait_ms > 0)
 		store_idle(w->api.store);
 }
 

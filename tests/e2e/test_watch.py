@@ -216,6 +216,21 @@ class Limits(librapi.TestCase):
         good.close()
 
 
+    def test_what_was_removed_does_not_stay_open(self):
+        service = self.service(
+            workers=1, value_max_bytes=30000, journal_segment_bytes=65536,
+            journal_max_bytes=262144, history_bytes=0, checkpoint_idle_ms=50)
+        stream = Stream(service, "/v1/watch")
+        stream.open()
+        stream.read()
+        watcher, = service.children("watcher")
+        last = service.put("/v1/kv/a", b"x" * 30000).revision
+        while stream.last < last:
+            stream.read()
+        librapi.wait_until(lambda: not vitals.descriptors(watcher)[0],
+                           "the segment is closed")
+        stream.close()
+
     def test_a_watcher_that_cannot_read_waits_and_goes_on(self):
         service = self.service(workers=1, watch_heartbeat_ms=100)
         stream = Stream(service, "/v1/watch")

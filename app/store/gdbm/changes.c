@@ -322,6 +322,15 @@ int changes_fd(struct store *store, uint64_t since)
 	return g->changes.wake_fd;
 }
 
+void changes_idle(struct gdbm_store *g)
+{
+	struct changes *c = &g->changes;
+
+	if (c->fd >= 0 &&
+	    c->reader.head.number < atomic_load(&g->shared->history))
+		close_segment(c);
+}
+
 void changes_release(struct gdbm_store *g)
 {
 	close_segment(&g->changes);

@@ -246,6 +246,7 @@ static void engine_idle(struct store *store)
 	struct gdbm_store *g = (struct gdbm_store *)store;
 	uint64_t revision;
 
+	changes_idle(g);
 	if (g->manifest.version < atomic_load(&g->shared->version) &&
 	    !read_begin(g, &revision))
 		read_end(g);

@@ -370,6 +370,8 @@ enum err changes_run(struct store *store, uint64_t since,
 		     bool (*each)(void *arg, const struct store_change *change),
 		     void *arg, uint64_t *next, uint64_t *oldest);
 int changes_fd(struct store *store, uint64_t since);
+/* changes.c: let go of a segment that is no longer kept. */
+void changes_idle(struct gdbm_store *g);
 void changes_release(struct gdbm_store *g);
 
 /* snapshot.c */

@@ -334,21 +334,30 @@ static void turn(struct watcher *w, int64_t until_ms)
 
 /* Starting and leaving */
 
-/* Thousands of connections are thousands of descriptors. */
-static void raise_limit(uint64_t watchers_max)
+/*
+ * Thousands of connections are thousands of descriptors.  How many watchers
+ * there are enough for: who comes when there are none would not be heard, and
+ * none be left to read the changes by.
+ */
+static uint64_t raise_limit(uint64_t watchers_max)
 {
 	struct rlimit limit;
+	uint64_t most = 1;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
+		return watchers_max;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_max < watchers_max + OTHER_DESCRIPTORS)
-		log_eventf(
-			LOG_WARN, "few-descriptors",
-			"%llu descriptors are too few for watchers-max %llu; raise the hard limit (ulimit -Hn) or lower the setting",
-			(unsigned long long)limit.rlim_max,
-			(unsigned long long)watchers_max);
+	if (limit.rlim_max >= watchers_max + OTHER_DESCRIPTORS)
+		return watchers_max;
+	if (limit.rlim_max > OTHER_DESCRIPTORS)
+		most = limit.rlim_max - OTHER_DESCRIPTORS;
+	log_eventf(
+		LOG_WARN, "few-descriptors",
+		"%llu descriptors are too few for watchers-max %llu, so only %llu can watch; raise the hard limit (ulimit -Hn) or lower the setting",
+		(unsigned long long)limit.rlim_max,
+		(unsigned long long)watchers_max, (unsigned long long)most);
+	return most;
 }
 
 static enum err open_events(struct watcher *w)
@@ -370,7 +379,7 @@ static enum err open_watcher(struct watcher *w)
 {
 	const struct conf *conf = w->api.conf;
 	const struct audience_conf audience_conf = {
-		.watchers_max = conf->watchers_max,
+		.watchers_max = raise_limit(conf->watchers_max),
 		.heartbeat_ms = conf->watch_heartbeat_ms,
 		.backlog_max = conf->watch_backlog_bytes,
 		.timeout_ms = conf->request_timeout_ms,
@@ -439,7 +448,6 @@ int watcher_run(const struct service *service)
 	enum err err;
 
 	w.api.parking = &w.parking;
-	raise_limit(conf->watchers_max);
 	err = open_watcher(&w);
 	while (!err && !w.leaving)
 		turn(&w, audience_tick(&w.audience));

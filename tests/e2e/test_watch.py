@@ -165,6 +165,28 @@ class Limits(librapi.TestCase):
         for stream in streams:
             stream.close()
 
+    def test_few_descriptors_are_a_limit_as_well(self):
+        service = self.service(workers=1, watch_heartbeat_ms=100)
+        watcher, = service.children("watcher")
+        resource.prlimit(service.supervisor(), resource.RLIMIT_NOFILE,
+                         (150, 150))
+        librapi.kill([watcher])
+        librapi.wait_until(
+            lambda: service.children("watcher") not in ([], [watcher]),
+            "another watcher")
+        streams = [Stream(service, "/v1/watch") for _ in range(22)]
+        for stream in streams:
+            stream.open()
+            self.addCleanup(stream.close)
+            stream.read()
+        self.assert_problem(service.get("/v1/watch?wait=0"), 503,
+                            "too-many-watchers")
+        self.assertIn("few-descriptors", service.log())
+        put = service.put("/v1/kv/a", b"1")
+        for stream in streams:
+            while stream.last < put.revision:
+                stream.read()
+
     def test_what_is_no_longer_kept_is_gone(self):
         service = self.service(
             value_max_bytes=30000, journal_segment_bytes=65536,

@@ -16,6 +16,7 @@
 #define SEATS_STEP   64
 #define SCRATCH_KEEP (256 << 10)
 #define STUCK_MS     1000
+#define STUCK_PART   4 /* of the bound, to be taken in that time */
 #define TICK_MAX_MS  1000
 #define RETRY_MS     1000
 
@@ -107,14 +108,19 @@ struct seat *audience_admit(struct audience *audience, int fd, size_t body_max)
 /* What the seat keeps in memory for a reader that does not take it. */
 static void count_bytes(struct audience *audience, struct seat *seat)
 {
+	size_t enough = audience->conf.backlog_max / STUCK_PART;
 	size_t bytes = stream_pending(&seat->stream);
 
 	if (seat->watch)
 		bytes += seat->watch->events.size;
 	audience->backlog += bytes;
 	audience->backlog -= seat->counted;
-	if (!seat->counted || bytes < seat->counted)
+	if (!seat->counted || bytes + enough <= seat->level) {
 		seat->moved_ms = clock_monotonic_ms();
+		seat->level = bytes;
+	}
+	if (bytes > seat->level)
+		seat->level = bytes;
 	seat->counted = bytes;
 }
 
@@ -418,8 +424,8 @@ static void remind(struct audience *audience, struct seat *seat)
 }
 
 /*
- * When too much is kept, give up whom it is kept for, unless they take it.
- * True when the seat was given up.
+ * When too much is kept, give up whom it is kept for, unless they take it, and
+ * not in drops: all others wait for that.  True when the seat was given up.
  */
 static bool cut_off(struct audience *audience, struct seat *seat,
 		    int64_t now_ms)

@@ -7,8 +7,9 @@
  *
  * Who does not take what it is sent is shown nothing more until it has: what
  * it has yet to hear of is in the store's journal, not in memory.  Once the
- * bytes that are kept for slow readers have grown past a bound, those who take
- * none of theirs for a second are cut off.  So is who has fallen so far behind
+ * bytes that are kept for slow readers have grown past a bound, nobody is shown
+ * anything, and those who take less of theirs in a second than a quarter of that
+ * bound are cut off, so that it does not last.  So is who has fallen so far behind
  * that the journal no longer holds what it has yet to hear.  Both may come
  * back and go on where they were.  A long poll for which a single revision has
  * more than that bound never could: it is told that the changes are gone.
@@ -25,7 +26,8 @@ struct seat {
 	size_t index;        /* in audience.seats */
 	int64_t due_ms;      /* monotonic: request, answer or heartbeat */
 	size_t counted;      /* of its bytes in audience.backlog */
-	int64_t moved_ms;    /* monotonic: when it last took some of them */
+	size_t level;        /* how many there were at moved_ms */
+	int64_t moved_ms;    /* monotonic: when it last took enough of them */
 	bool sending;        /* we wait for the peer to take bytes */
 };
 

@@ -30,7 +30,7 @@ struct fixture {
 	pid_t pid;
 };
 
-static void start(struct fixture *f)
+static void start_with(struct fixture *f, uint64_t backlog_max)
 {
 	struct store_conf store_conf = {
 		.engine = "memory",
@@ -58,7 +58,7 @@ static void start(struct fixture *f)
 		.request_timeout_ms = TIMEOUT_MS,
 		.watchers_max = WATCHERS_MAX,
 		.watch_heartbeat_ms = HEARTBEAT_MS,
-		.watch_backlog_bytes = BACKLOG_MAX,
+		.watch_backlog_bytes = backlog_max,
 	};
 	f->service = (struct service){ .conf = &f->conf };
 	CU_ASSERT_EQUAL_FATAL(store_open(&store_conf, &f->service.store),
@@ -68,6 +68,11 @@ static void start(struct fixture *f)
 	if (f->pid == 0)
 		_exit(watcher_run(&f->service));
 	CU_ASSERT_FATAL(f->pid > 0);
+}
+
+static void start(struct fixture *f)
+{
+	start_with(f, BACKLOG_MAX);
 }
 
 static void wait_end(struct fixture *f)
@@ -336,6 +341,45 @@ static void who_does_not_read_is_cut_off_and_the_others_are_not(void)
 	stop(&f);
 }
 
+/* It goes on taking, but would take some 20 s for its event of 6 MiB. */
+static void who_reads_in_drops_holds_nobody_up(void)
+{
+	enum { SIZE = 1 << 20, BOUND = 2 << 20, DROP = 32 << 10 };
+	struct view value = { calloc(1, SIZE), SIZE };
+	struct fixture f;
+	struct buf seen = BUF_EMPTY;
+	int64_t begun_ms;
+	int slow, good;
+	pid_t reader;
+
+	start_with(&f, BOUND);
+	slow = watch(&f, "/v1/watch?values=1");
+	CU_ASSERT(see(slow, &seen, "id: 0\n\n"));
+	buf_clear(&seen);
+	good = watch(&f, "/v1/watch");
+	CU_ASSERT(see(good, &seen, "id: 0\n\n"));
+	reader = fork();
+	if (reader == 0) {
+		static char drop[DROP];
+
+		while (recv(slow, drop, sizeof(drop), 0) > 0)
+			clock_sleep_ms(100);
+		_exit(0);
+	}
+	CU_ASSERT(ask(&f, "PUT", "/v1/kv/a", value, "Status: 20"));
+	begun_ms = clock_monotonic_ms();
+	CU_ASSERT(put(&f, "/v1/kv/b"));
+	CU_ASSERT(see(good, &seen, "\"rev\":2,"));
+	CU_ASSERT(clock_monotonic_ms() - begun_ms < 6000);
+	kill(reader, SIGKILL);
+	waitpid(reader, NULL, 0);
+	close(slow);
+	close(good);
+	free((void *)(uintptr_t)value.data);
+	buf_release(&seen);
+	stop(&f);
+}
+
 static void who_reads_slowly_misses_nothing(void)
 {
 	enum { SIZE = 50000, CHANGES = 30 };
@@ -379,8 +423,7 @@ static void who_has_taken_an_event_is_sent_the_next_at_once(void)
 	begun_ms = clock_monotonic_ms();
 	fd = watch(&f, "/v1/watch?values=1&since=0");
 	CU_ASSERT(skip_to(fd, "\"rev\":30,"));
-	CU_ASSERT(clock_monotonic_ms() - begun_ms <
-		  CHANGES * HEARTBEAT_MS / 2);
+	CU_ASSERT(clock_monotonic_ms() - begun_ms < CHANGES * HEARTBEAT_MS / 2);
 	close(fd);
 	free((void *)(uintptr_t)value.data);
 	stop(&f);
@@ -533,6 +576,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_quiet_stream_is_told_the_revision),
 	HARNESS_TEST(past_the_limit_there_is_503_until_one_goes),
 	HARNESS_TEST(who_does_not_read_is_cut_off_and_the_others_are_not),
+	HARNESS_TEST(who_reads_in_drops_holds_nobody_up),
 	HARNESS_TEST(who_reads_slowly_misses_nothing),
 	HARNESS_TEST(who_has_taken_an_event_is_sent_the_next_at_once),
 	HARNESS_TEST(a_revision_of_too_much_is_gone_for_a_poll_only),

@@ -13,6 +13,10 @@
  * halves, and then frame by frame from the last mark before it: whoever walks
  * through a segment leaves one every 32 KiB, so that thousands who come back
  * at once, each with another revision, cost one walk.
+ *
+ * A large frame is shown in many parts, each of which begins with its first
+ * change again.  So it is held, as it was read and checked, until another one
+ * is wanted.
  */
 #include <fcntl.h>
 
@@ -32,10 +36,30 @@ struct look {
 	void *arg;
 };
 
+static void hold(struct changes *c, const struct journal_frame *frame,
+		 struct view body)
+{
+	c->held = *frame;
+	c->held_body = body;
+}
+
+static void let_go(struct changes *c)
+{
+	c->held_body = (struct view){ 0 };
+}
+
+/* Give back what a large frame took, unless that is held. */
+static void trim(struct changes *c)
+{
+	if (!c->held_body.data && c->reader.window.capacity > WINDOW_SIZE)
+		buf_trim(&c->reader.window, WINDOW_SIZE);
+}
+
 static void close_segment(struct changes *c)
 {
 	if (c->fd < 0)
 		return;
+	let_go(c);
 	journal_reader_release(&c->reader);
 	file_close(&c->fd, c->name);
 }
@@ -107,11 +131,31 @@ static enum err damaged(struct look *look)
 	return live || retain_from(g, number + 1) ? ERR_DAMAGED : ERR_GONE;
 }
 
+/* What journal_read_frame() says of the place in the open segment. */
+static enum err read_frame(struct gdbm_store *g, uint64_t position,
+			   struct journal_frame *frame, struct view *body,
+			   bool *valid)
+{
+	struct changes *c = &g->changes;
+	enum err err;
+
+	*valid = c->held_body.data && c->held.position == position;
+	if (*valid) {
+		*frame = c->held;
+		*body = c->held_body;
+		return ERR_OK;
+	}
+	let_go(c);
+	err = set_limit(g);
+	return err ? err
+		   : journal_read_frame(&c->reader, position, frame, body,
+					valid);
+}
+
 /* The frame at the place, or the first of the next segment after an `end`. */
 static enum err next_frame(struct look *look, struct journal_frame *frame,
 			   struct view *body)
 {
-	struct changes *c = &look->g->changes;
 	struct changes_place *at = &look->at;
 	bool valid;
 
@@ -119,10 +163,8 @@ static enum err next_frame(struct look *look, struct journal_frame *frame,
 		enum err err = open_segment(look->g, at->number);
 
 		if (!err)
-			err = set_limit(look->g);
-		if (!err)
-			err = journal_read_frame(&c->reader, at->position,
-						 frame, body, &valid);
+			err = read_frame(look->g, at->position, frame, body,
+					 &valid);
 		if (err == ERR_DAMAGED)
 			return damaged(look);
 		if (err)
@@ -154,6 +196,7 @@ static enum err show_frame(struct look *look, const struct journal_frame *frame,
 			   struct view body, bool *more)
 {
 	uint64_t at = frame->position + JOURNAL_FRAME_HEAD_SIZE;
+	const struct view whole = body;
 
 	for (uint32_t i = 0; *more && i < frame->op_count; i++) {
 		struct store_change change = { .revision = frame->revision,
@@ -171,6 +214,8 @@ static enum err show_frame(struct look *look, const struct journal_frame *frame,
 		*more = look->each(look->arg, &change);
 		if (change.last)
 			pass(look, frame);
+		else if (!*more)
+			hold(&look->g->changes, frame, whole);
 	}
 	return ERR_OK;
 }
@@ -306,8 +351,7 @@ enum err changes_run(struct store *store, uint64_t since,
 		err = ERR_GONE;
 	else if (since < look.durable)
 		err = look_on(&look, since, next);
-	if (g->changes.reader.window.capacity > WINDOW_SIZE)
-		buf_trim(&g->changes.reader.window, WINDOW_SIZE);
+	trim(&g->changes);
 	*oldest = atomic_load(&g->shared->history_since);
 	return err;
 }
@@ -326,8 +370,11 @@ void changes_idle(struct gdbm_store *g)
 {
 	struct changes *c = &g->changes;
 
-	if (c->fd >= 0 &&
-	    c->reader.head.number < atomic_load(&g->shared->history))
+	if (c->fd < 0)
+		return;
+	let_go(c);
+	trim(c);
+	if (c->reader.head.number < atomic_load(&g->shared->history))
 		close_segment(c);
 }
 

@@ -83,6 +83,8 @@ struct changes {
 	int fd;      /* of the segment that is open here; -1 none */
 	char name[JOURNAL_NAME_SIZE];
 	struct journal_reader reader;
+	struct journal_frame held; /* the last one that was shown in part */
+	struct view held_body;     /* in the reader; data NULL: there is none */
 	struct changes_place places[CHANGES_PLACES];
 	struct changes_place marks[CHANGES_MARKS];
 	uint64_t clock;
@@ -370,7 +372,7 @@ enum err changes_run(struct store *store, uint64_t since,
 		     bool (*each)(void *arg, const struct store_change *change),
 		     void *arg, uint64_t *next, uint64_t *oldest);
 int changes_fd(struct store *store, uint64_t since);
-/* changes.c: let go of a segment that is no longer kept. */
+/* changes.c: let go of a segment that is no longer kept, and of memory. */
 void changes_idle(struct gdbm_store *g);
 void changes_release(struct gdbm_store *g);
 

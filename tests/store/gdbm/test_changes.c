@@ -28,6 +28,7 @@
 #define HOUSEKEEPER WRITERS
 #define WATCHER     (WRITERS + 1)
 #define KILLS       60
+#define MANY        300 /* keys of one revision */
 
 struct board {
 	_Atomic uint64_t seen; /* revision, by the watcher */
@@ -36,10 +37,16 @@ struct board {
 };
 
 static struct board *board;
+static bool large; /* is a segment, than what is read at once */
 
 static void settings(struct store_conf *conf)
 {
 	small_limits(conf);
+	if (large) {
+		conf->journal_segment_bytes = 2 << 20;
+		conf->journal_max_bytes = 8 << 20;
+		conf->memtable_bytes = 1 << 20;
+	}
 	conf->value_max_bytes = 16384;
 	conf->checkpoint_idle_ms = 20;
 	conf->lock_timeout_ms = 10000;
@@ -227,6 +234,79 @@ static void a_look_that_failed_leaves_no_mark(void)
 	contract_close(store);
 }
 
+/* Up to so many changes of one revision. */
+struct part {
+	unsigned count;
+	unsigned most;
+};
+
+static bool take_part(void *arg, const struct store_change *change)
+{
+	struct part *part = arg;
+	uint64_t number = 0;
+
+	CU_ASSERT_TRUE(view_to_uint64(change->key, UINT64_MAX, &number));
+	CU_ASSERT_EQUAL(number, part->count);
+	part->count++;
+	return part->count < part->most;
+}
+
+static void put_many(struct store *store)
+{
+	static char value[2000];
+	struct store_op ops[MANY];
+	char keys[MANY][16];
+	uint64_t revision;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "%04u", i);
+		ops[i] = op_put(view_of(keys[i]),
+				(struct view){ value, sizeof(value) });
+	}
+	CU_ASSERT_EQUAL(contract_ops(store, ops, MANY, &revision), ERR_OK);
+}
+
+/* A call that fails would be made if anything were read again. */
+static void what_is_shown_in_parts_is_read_once(void)
+{
+	enum { PART = 10 };
+	struct store *store;
+	struct part part = { .count = 0 };
+	uint64_t next = 0;
+	uint64_t oldest;
+
+	large = true;
+	store = contract_open();
+	put_many(store);
+	put_many(store);
+	for (part.most = PART; part.most < MANY; part.most += PART) {
+		if (part.most > PART)
+			fault_arm(FAULT_READ, 1, EIO);
+		part.count = 0;
+		CU_ASSERT_EQUAL(store_changes(store, 0, take_part, &part, &next,
+					      &oldest),
+				ERR_OK);
+		CU_ASSERT_FALSE(fault_disarm());
+		CU_ASSERT_EQUAL(part.count, part.most);
+		CU_ASSERT_EQUAL(next, 0);
+	}
+	store_idle(store);
+	for (uint64_t since = 0; since < 2; since++) {
+		part = (struct part){ .most = MANY };
+		CU_ASSERT_EQUAL(store_changes(store, since, take_part, &part,
+					      &next, &oldest),
+				ERR_OK);
+		CU_ASSERT_EQUAL(next, since + 1);
+		part = (struct part){ .most = PART };
+		CU_ASSERT_EQUAL(store_changes(store, 1 - since, take_part,
+					      &part, &next, &oldest),
+				ERR_OK);
+		CU_ASSERT_EQUAL(next, 1 - since);
+	}
+	contract_close(store);
+	large = false;
+}
+
 static pid_t start(struct store *store, unsigned slot,
 		   void (*work)(struct store *store))
 {
@@ -358,6 +438,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(many_readers_take_turns),
 	HARNESS_TEST(what_is_not_yet_synced_is_not_shown),
 	HARNESS_TEST(a_look_that_failed_leaves_no_mark),
+	HARNESS_TEST(what_is_shown_in_parts_is_read_once),
 	HARNESS_TEST(a_watcher_misses_and_repeats_nothing),
 };
 

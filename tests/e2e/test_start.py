@@ -169,6 +169,19 @@ class Refusals(librapi.TestCase):
         service.start()
         self.assertEqual(service.get("/v1/kv/a").body, b"1")
 
+    def test_where_no_file_may_grow_it_is_as_on_a_full_disk(self):
+        service = self.service(
+            "connect", start=False, stored_bytes=0, value_max_bytes=16384,
+            journal_segment_bytes=1 << 20, journal_max_bytes=4 << 20)
+        service.program = service.start_process(
+            ["prlimit", "--fsize=262144", librapi.PROGRAM, "serve"])
+        service.start_lighttpd()
+        librapi.wait_until(service.listens, "a socket; log: " + service.log())
+        service.wait_ready()
+        self.assert_problem(service.put("/v1/kv/a", b"1"), 507, "storage-full")
+        self.assertEqual(service.get("/v1/kv/a").status, 404)
+        self.assertNotIn("event=child-died", service.log())
+
 
 class Run(librapi.TestCase):
     """`make run`, without make."""

@@ -413,8 +413,16 @@ static bool send_whole(struct exchange *x, struct view head)
 
 void exchange_hold(struct exchange *x)
 {
-	if (response_streams(&x->response) || request_keep(&x->request))
+	enum err err;
+
+	if (response_streams(&x->response))
 		return;
+	err = request_keep(&x->request);
+	if (err) {
+		log_event(LOG_WARN, "request-held-whole", "error",
+			  err_string(err), NULL);
+		return;
+	}
 	x->response.id = x->request.id;
 	FCGX_Free(&x->fcgi, 0);
 }

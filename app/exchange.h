@@ -61,7 +61,8 @@ bool exchange_end_body(struct exchange *x);
 /*
  * The answer has to wait: give back what libfcgi has for the request, so that
  * the next one finds it warm.  Of the request no more than request_keep() says
- * is there afterwards.
+ * is there afterwards.  Without memory for that (logged) it is held as it is,
+ * and answered all the same.
  */
 void exchange_hold(struct exchange *x);
 

@@ -151,6 +151,7 @@ unit_tests = \
 	%D%/torture/test_nasty \
 	%D%/torture/test_struck \
 	%D%/test_child \
+	%D%/test_exchange \
 	%D%/test_fcgirecord \
 	%D%/test_handout \
 	%D%/test_harness \
@@ -230,6 +231,9 @@ unit_tests = \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_api_test_watch_SOURCES = \
 	%D%/api/test_watch.c \
+	%D%/fault.c %D%/fault.h %D%/next.h
+%C%_test_exchange_SOURCES = \
+	%D%/test_exchange.c \
 	%D%/fault.c %D%/fault.h %D%/next.h
 %C%_torture_test_cuts_SOURCES = \
 	%D%/torture/compare.c \

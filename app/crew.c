@@ -157,9 +157,9 @@ static struct child *next_stale(struct crew *crew)
 	for (size_t i = 0; i < crew->count; i++) {
 		struct child *child = &crew->children[i];
 
-		if (!child->pid || child->kill_ms == CHILD_PATIENT)
+		if (child->kill_ms == CHILD_PATIENT)
 			continue;
-		if (child->kill_ms)
+		if (!child->pid || child->kill_ms)
 			return NULL;
 		if (child->stale && !next)
 			next = child;
@@ -167,14 +167,13 @@ static struct child *next_stale(struct crew *crew)
 	return next;
 }
 
-/* Somebody was asked and will be gone by a certain time. */
-static bool is_waiting(const struct crew *crew)
+/* Somebody is still to be replaced whom it waits for. */
+static bool has_stale(const struct crew *crew)
 {
 	for (size_t i = 0; i < crew->count; i++) {
 		const struct child *child = &crew->children[i];
 
-		if (child->pid && child->kill_ms &&
-		    child->kill_ms != CHILD_PATIENT)
+		if (child->stale && child->kill_ms != CHILD_PATIENT)
 			return true;
 	}
 	return false;
@@ -182,11 +181,12 @@ static bool is_waiting(const struct crew *crew)
 
 bool crew_roll(struct crew *crew, long timeout_ms)
 {
-	bool was_rolling = crew->rolling;
 	struct child *next;
 
+	if (!crew->rolling)
+		return false;
 	while ((next = next_stale(crew)))
 		child_ask(next, CHILD_YIELD, timeout_ms);
-	crew->rolling = is_waiting(crew);
-	return was_rolling && !crew->rolling;
+	crew->rolling = has_stale(crew);
+	return !crew->rolling;
 }

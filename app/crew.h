@@ -45,8 +45,9 @@ void crew_renew(struct crew *crew);
 
 /*
  * Go on with that, one child at a time, when it is its turn: true once, when
- * the last one has been replaced.  It does not wait for those of a patient
- * role, which are replaced when they are done.
+ * the last one has been replaced.  Nobody is asked while somebody's place is
+ * empty: where no process is to be had, those who are there stay.  It does not
+ * wait for those of a patient role, which are replaced when they are done.
  */
 bool crew_roll(struct crew *crew, long timeout_ms);
 

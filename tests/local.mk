@@ -151,6 +151,7 @@ unit_tests = \
 	%D%/torture/test_nasty \
 	%D%/torture/test_struck \
 	%D%/test_child \
+	%D%/test_crew \
 	%D%/test_exchange \
 	%D%/test_fcgirecord \
 	%D%/test_handout \

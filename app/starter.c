@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,17 +35,45 @@ static int take_socket(void)
 	return fd;
 }
 
+/* Who has made the socket, also when that process is dead (unix(7)). */
+static pid_t maker_of(int socket_fd)
+{
+	struct ucred maker = { 0 };
+	socklen_t size = sizeof(maker);
+
+	if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &maker, &size) ||
+	    maker.pid <= 0)
+		return getppid();
+	return maker.pid;
+}
+
+/*
+ * Not by our parent, which is another process when lighttpd has died already.
+ * Then what can be read at once stands for it.
+ */
+static int watch_lighttpd(int socket_fd)
+{
+	int fd = pidfd_open(maker_of(socket_fd), 0);
+
+	if (fd < 0 && errno == ESRCH)
+		fd = eventfd(1, EFD_CLOEXEC);
+	if (fd < 0)
+		log_errno("start-failed", "watch over lighttpd", errno);
+	return fd;
+}
+
 struct starter starter_attach(void)
 {
+	struct starter starter = { -1, -1 };
+
 	if (!is_started_by_lighttpd())
-		return (struct starter){ -1, -1 };
+		return starter;
 	/*
 	 * Out of the terminal's reach: lighttpd gets its Ctrl-C as well,
 	 * finishes its requests, and then stops us.
 	 */
 	setsid();
-	return (struct starter){
-		.socket_fd = take_socket(),
-		.lighttpd_fd = pidfd_open(getppid(), 0),
-	};
+	starter.lighttpd_fd = watch_lighttpd(STDIN_FILENO);
+	starter.socket_fd = take_socket();
+	return starter;
 }

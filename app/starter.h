@@ -14,7 +14,7 @@
 
 struct starter {
 	int socket_fd;   /* the socket: close-on-exec, not blocking */
-	int lighttpd_fd; /* readable when lighttpd is dead (pidfd_open(2)) */
+	int lighttpd_fd; /* readable when lighttpd is dead, or was before */
 };
 
 /*

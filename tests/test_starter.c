@@ -13,14 +13,21 @@
 
 #include "harness.h"
 
-/* What lighttpd leaves on descriptor 0. */
-static int listening(const char *path)
+static int bound(const char *path)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
 	CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	return fd;
+}
+
+/* What lighttpd leaves on descriptor 0. */
+static int listening(const char *path)
+{
+	int fd = bound(path);
+
 	CU_ASSERT_EQUAL_FATAL(listen(fd, 1), 0);
 	return fd;
 }
@@ -86,6 +93,30 @@ static void what_lighttpd_started_gets_its_socket_and_knows_its_parent(void)
 			0);
 }
 
+/* Whether it is known to be dead, who had made the socket. */
+static int attach_late(void)
+{
+	struct starter starter = starter_attach();
+	struct pollfd lighttpd = { .fd = starter.lighttpd_fd,
+				   .events = POLLIN };
+
+	return poll(&lighttpd, 1, 0) == 1 && lighttpd.revents & POLLIN
+		       ? 0
+		       : NO_PARENT;
+}
+
+/* lighttpd is killed just after it has forked. */
+static void a_lighttpd_that_was_dead_before_is_not_taken_for_another(void)
+{
+	int fd = bound(harness_path("start"));
+	pid_t lighttpd = fork();
+
+	if (lighttpd == 0)
+		_exit(listen(fd, 1));
+	CU_ASSERT_EQUAL_FATAL(waitpid(lighttpd, NULL, 0), lighttpd);
+	CU_ASSERT_EQUAL(with_stdin(fd, attach_late), 0);
+}
+
 static int attach_to_nothing(void)
 {
 	pid_t session = getsid(0);
@@ -116,6 +147,7 @@ static void what_somebody_else_started_is_left_as_it_is(void)
 static const struct harness_test tests[] = {
 	HARNESS_TEST(
 		what_lighttpd_started_gets_its_socket_and_knows_its_parent),
+	HARNESS_TEST(a_lighttpd_that_was_dead_before_is_not_taken_for_another),
 	HARNESS_TEST(what_somebody_else_started_is_left_as_it_is),
 };
 

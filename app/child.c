@@ -169,6 +169,8 @@ void child_ended(struct child *child, const struct service *service, int status)
 	char how[64];
 	char wait_ms[24];
 
+	if (child->role->keeps)
+		stored_forget(service->stored);
 	store_reap(service->store, child->slot);
 	metrics_reap(service->metrics, child->slot, !asked);
 	snprintf(pid, sizeof(pid), "%d", (int)child->pid);

@@ -26,6 +26,7 @@ struct role {
 	/* Returns the exit status once asked to leave. */
 	int (*run)(const struct service *service);
 	bool patient; /* may take any time to yield */
+	bool keeps;   /* the store is in its memory, and lost with it */
 };
 
 struct child {
@@ -74,7 +75,8 @@ void child_hurry(struct child *child, int64_t now_ms);
 
 /*
  * The process is gone: give its slot back, count and log how it ended, and
- * decide when the next one is due.
+ * decide when the next one is due.  What was stored of the answers of one that
+ * kept the store is no longer true.
  */
 void child_ended(struct child *child, const struct service *service,
 		 int status);

@@ -15,6 +15,9 @@
 #include "worker.h"
 
 static const struct role role_worker = { .name = "worker", .run = worker_run };
+static const struct role role_keeper = { .name = "worker",
+					 .run = worker_run,
+					 .keeps = true };
 static const struct role role_transfer = { .name = "transfer",
 					   .run = transfer_run,
 					   .patient = true };
@@ -51,10 +54,12 @@ enum err crew_init(struct crew *crew, const struct conf *conf)
 	if (!crew->children)
 		return ERR_NO_MEMORY;
 	add(crew, &role_housekeeper, 1);
-	if (!service_is_one_process(conf)) {
-		add(crew, &role_watcher, 1);
-		add(crew, &role_transfer, conf->transfers);
+	if (service_is_one_process(conf)) {
+		add(crew, &role_keeper, 1);
+		return ERR_OK;
 	}
+	add(crew, &role_watcher, 1);
+	add(crew, &role_transfer, conf->transfers);
 	add(crew, &role_worker, worker_count(conf));
 	return ERR_OK;
 }
@@ -145,7 +150,7 @@ int64_t crew_next_ms(const struct crew *crew, bool starting)
 void crew_renew(struct crew *crew)
 {
 	for (size_t i = 0; i < crew->count; i++)
-		crew->children[i].stale = true;
+		crew->children[i].stale = !crew->children[i].role->keeps;
 	crew->rolling = true;
 }
 

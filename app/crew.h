@@ -40,7 +40,10 @@ void crew_look_after(struct crew *crew, const struct service *service);
  */
 int64_t crew_next_ms(const struct crew *crew, bool starting);
 
-/* The settings are new: crew_roll() replaces everybody who is there. */
+/*
+ * The settings are new: crew_roll() replaces everybody who is there, but for
+ * one who keeps the store in its memory.
+ */
 void crew_renew(struct crew *crew);
 
 /*

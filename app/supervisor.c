@@ -120,7 +120,13 @@ static void reload_settings(struct supervisor *s)
 	if (s->service.access)
 		access_hurry(s->service.access);
 	look_at_tokens(s);
-	stored_forget(s->service.stored);
+	if (service_is_one_process(&s->conf))
+		log_event(
+			LOG_WARN, "restart-needed", "why",
+			"what the engine memory keeps is lost with its process, which stays as it is",
+			NULL);
+	else
+		stored_forget(s->service.stored);
 	crew_renew(&s->crew);
 	notify_reloading(&s->notify);
 	log_event(LOG_INFO, "reloaded", NULL);

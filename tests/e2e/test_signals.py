@@ -164,6 +164,18 @@ class Reload(librapi.TestCase):
         self.assertEqual(service.workers(), before)
         self.assertEqual(self.origin(service), "http://one.example")
 
+    def test_what_is_kept_in_memory_stays_where_it_is(self):
+        service = self.service("connect", engine="memory", workers=1)
+        before = service.workers()
+        service.put("/v1/kv/a", b"1")
+        for _ in range(3):
+            service.program.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+        service.wait_log("event=reloaded")
+        self.assertIn("event=restart-needed", service.log())
+        self.assertEqual(service.get("/v1/kv/a").body, b"1")
+        self.assertEqual(service.workers(), before)
+
 
 if __name__ == "__main__":
     librapi.main()

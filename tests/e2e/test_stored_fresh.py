@@ -184,6 +184,20 @@ class Changes(librapi.TestCase):
 class InMemory(Changes):
     settings = {"engine": "memory", "workers": 1}
 
+    def test_a_process_takes_along_what_it_has_said(self):
+        worker, = self.s.workers()
+        os.kill(worker, signal.SIGKILL)
+        librapi.wait_until(lambda: self.s.workers() not in ([], [worker]),
+                           "another worker")
+        for connection in self.readers:
+            self.assertEqual(connection.request("GET", self.TARGET).status,
+                             404)
+        for n in range(TIMES):
+            self.put(b"%d" % n)
+            for connection in self.readers:
+                self.assertEqual(
+                    connection.request("GET", self.TARGET).body, b"%d" % n)
+
 
 def crc32c(data):
     """As FORMAT.md has it, a bit at a time."""

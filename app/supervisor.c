@@ -28,7 +28,8 @@
 #include "crew.h"
 #include "owner.h"
 
-#define PID_FILE "librapi.pid"
+#define PID_FILE     "librapi.pid"
+#define PID_FILE_MAX 32 /* bytes */
 
 /* Without anything due, look after so long whether all is well. */
 #define WAIT_MAX_MS 60000
@@ -251,6 +252,26 @@ static enum err write_pid_file(struct supervisor *s)
 	return err;
 }
 
+/* A successor can have its own there since we let nobody connect any more. */
+static void remove_pid_file(const struct supervisor *s)
+{
+	struct buf text = BUF_EMPTY;
+	struct view rest;
+	uint64_t pid;
+	int fd;
+
+	if (s->run_dir < 0 ||
+	    file_open_existing(s->run_dir, PID_FILE, O_RDONLY, &fd))
+		return;
+	file_read_all(fd, PID_FILE, PID_FILE_MAX, &text);
+	file_close(&fd, PID_FILE);
+	if (view_to_uint64(view_cut(buf_view(&text), '\n', &rest), INT32_MAX,
+			   &pid) &&
+	    (pid_t)pid == getpid())
+		file_remove(s->run_dir, PID_FILE);
+	buf_release(&text);
+}
+
 static void log_started(const struct supervisor *s)
 {
 	struct store_stats stats;
@@ -363,8 +384,7 @@ static enum err close_service(struct supervisor *s)
 	service_close_listeners(&s->service);
 	if (s->service.store)
 		err = store_close(s->service.store);
-	if (s->run_dir >= 0)
-		file_remove(s->run_dir, PID_FILE);
+	remove_pid_file(s);
 	file_close(&s->run_dir, s->conf.run_dir);
 	if (s->signal_fd >= 0)
 		close(s->signal_fd);

@@ -161,6 +161,25 @@ class Refusals(librapi.TestCase):
         self.assertEqual(service.get("/v1/watch?wait=0").status, 200)
         self.assertEqual(service.get("/v1/export").status, 200)
 
+    def test_who_ends_late_leaves_its_successor_the_pid_file(self):
+        first = self.service("connect", workers=2, drain_timeout_ms=100000)
+        pid, stopped = first.supervisor(), first.workers()[0]
+        os.kill(stopped, signal.SIGSTOP)        # so it takes longer
+        first.program.terminate()
+        librapi.wait_until(lambda: not os.path.exists(first.path("s")),
+                           "nobody can connect to the first one")
+        second = self.service("connect", start=False)
+        second.settings["run_dir"] = first.path("run")
+        second.start_program()
+        librapi.wait_until(lambda: first.supervisor() != pid,
+                           "the second one's number")
+        os.kill(stopped, signal.SIGCONT)
+        first.program.wait(librapi.TIMEOUT)
+        self.assertEqual(first.supervisor(), second.program.pid)
+        second.program.terminate()
+        second.program.wait(librapi.TIMEOUT)
+        self.assertEqual(os.listdir(first.path("run")), [])
+
     def test_a_socket_that_is_left_over_is_replaced(self):
         service = self.service("connect")
         service.put("/v1/kv/a", b"1")

@@ -201,6 +201,15 @@ enum err listener_take(int made, const char *listen, int *fd)
 	return err;
 }
 
+bool listener_is_used(const char *listen)
+{
+	struct sockaddr_un address;
+	pid_t pid;
+
+	return !set_address(listen + strlen(UNIX_PREFIX), &address) &&
+	       stays_in_use(&address, &pid);
+}
+
 void listener_refuse(const char *listen, int fd)
 {
 	if (fd < 0)

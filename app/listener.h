@@ -7,6 +7,8 @@
 #ifndef LISTENER_H
 #define LISTENER_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /*
@@ -28,6 +30,12 @@ enum err listener_open(const char *listen, int *fd);
  * and closed on failure.
  */
 enum err listener_take(int made, const char *listen, int *fd);
+
+/*
+ * Whether listener_open() would find the socket in use.  False and logged where
+ * there can be no socket of that name.
+ */
+bool listener_is_used(const char *listen);
 
 /*
  * Let nobody connect any more, while who is pending can still be accepted;

@@ -61,6 +61,15 @@ static int run_serve(const struct conf *conf, struct source *source)
 		       : EXIT_SUCCESS;
 }
 
+static int run_running(const struct conf *conf, struct source *source)
+{
+	bool running = service_is_running(conf);
+
+	(void)source;
+	printf("librapi is %s\n", running ? "running" : "not running");
+	return running ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static void print_finding(void *arg, const char *file, const char *sentence)
 {
 	size_t *count = arg;
@@ -195,6 +204,8 @@ static int run_import_bolt(const struct conf *conf, struct source *source)
 static const struct command commands[] = {
 	{ "serve", "run the service (this is what no command means)",
 	  .run = run_serve },
+	{ "running", "say whether the service runs; status 1 when it does not",
+	  .run = run_running },
 	{ "check", "verify every file of a store that nobody serves",
 	  .run = run_check, .offline = true },
 	{ "dump", "print such a store as JSON lines", .run = run_dump,

@@ -159,6 +159,16 @@ enum err service_listen(struct service *service, int made)
 	return err;
 }
 
+bool service_is_running(const struct conf *conf)
+{
+	struct buf hold = BUF_EMPTY;
+	const char *at = listen_at(conf, LISTEN_API, &hold);
+	bool running = !hold.err && listener_is_used(at);
+
+	buf_release(&hold);
+	return running;
+}
+
 void service_refuse(const struct service *service)
 {
 	for (int i = 0; i < LISTEN_COUNT; i++) {

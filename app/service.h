@@ -62,6 +62,9 @@ void service_log_setup(const struct conf *conf, const char *role);
  */
 enum err service_listen(struct service *service, int made);
 
+/* Whether somebody listens where LISTEN_API would be opened. */
+bool service_is_running(const struct conf *conf);
+
 /*
  * Let nobody connect any more; who is pending can still be accepted, and a
  * successor can have the paths.  Once, before the sockets are closed.

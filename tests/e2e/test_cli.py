@@ -316,6 +316,20 @@ class Program(librapi.TestCase):
                      b"value-max-bytes"):
             self.assertIn(word, done.stdout)
 
+    def test_it_tells_whether_the_service_runs(self):
+        service = self.service("connect")
+
+        def told():
+            done = librapi.run(service.folder, "running",
+                               listen="unix:" + service.path("s"))
+            return done.returncode, done.stdout
+        self.assertEqual(told(), (0, b"librapi is running\n"))
+        service.kill()
+        self.assertTrue(os.path.exists(service.path("s")))
+        self.assertEqual(told(), (1, b"librapi is not running\n"))
+        os.remove(service.path("s"))
+        self.assertEqual(told(), (1, b"librapi is not running\n"))
+
     def test_the_settings_are_printed_with_where_they_come_from(self):
         folder = self.folder()
         path = os.path.join(folder, "conf")

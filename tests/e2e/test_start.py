@@ -127,22 +127,32 @@ class Refusals(librapi.TestCase):
         with open(path, encoding="ascii") as f:
             self.assertEqual(f.read(), "precious")
 
+    def assert_all_are_answered(self, service):
+        """From when lighttpd listens on."""
+        service.start_lighttpd()
+        statuses = collections.Counter()
+        while not statuses:
+            try:
+                for _ in range(20):
+                    statuses[service.get("/readyz").status] += 1
+            except ConnectionRefusedError:
+                pass
+        self.assertEqual(statuses, {200: 20})
+
     def test_requests_that_are_too_early_wait(self):
         service = self.service(start=False)
         for _ in range(3):
-            service.start_lighttpd()
-            statuses = collections.Counter()
-            while not statuses:
-                try:
-                    for _ in range(20):
-                        statuses[service.get("/readyz").status] += 1
-                except ConnectionRefusedError:
-                    pass
-            self.assertEqual(statuses, {200: 20})
+            self.assert_all_are_answered(service)
             service.stop()
             self.assertEqual(os.listdir(service.path("run")), [])
             self.assertFalse(os.path.lexists(service.path("s")))
             self.assertFalse(os.path.exists(service.path("start.sock-0")))
+
+    def test_nor_are_they_refused_when_all_were_killed(self):
+        service = self.service()
+        for _ in range(3):
+            service.kill()
+            self.assert_all_are_answered(service)
 
     def test_who_ends_late_leaves_its_successor_the_sockets(self):
         service = self.service(workers=2)

@@ -89,6 +89,52 @@ class EventHandler(librapi.TestCase):
             self.start("spawn", LIGHTTPD_EVENT_HANDLER="select")
 
 
+class ImportMax(librapi.TestCase):
+    MAX = 1 << 20
+
+    def start(self, most, mode="connect"):
+        service = self.service(mode, start=False, value_max_bytes=1024,
+                               txn_max_bytes=1024)
+        service.variables = {"LIGHTTPD_IMPORT_MAX_BYTES": str(most)}
+        return service.start()
+
+    def answer(self, s, *fields, body=b""):
+        connection = s.connect()
+        connection.socket.settimeout(librapi.TIMEOUT)
+        connection.send("\r\n".join(("POST /v1/import?mode=merge HTTP/1.1",
+                                     "Host: x", *fields, "", "")).encode())
+        try:
+            connection.send(body)
+        except OSError:
+            pass    # it is not read to its end
+        answer = connection.receive()
+        connection.close()
+        return answer
+
+    def test_what_is_larger_is_refused_as_soon_as_that_shows(self):
+        s = self.start(self.MAX)
+        chunk = b"%x\r\n%s\r\n" % (65536, bytes(65536))
+        for fields, body in (
+                ([f"Content-Length: {self.MAX + 1}"], b""),
+                (["Transfer-Encoding: chunked"], chunk * 17)):
+            answer = self.answer(s, *fields, body=body)
+            self.assert_problem(answer, 413, "request-too-large")
+
+    def test_what_is_as_large_or_any_size_without_it_comes_to_librapi(self):
+        for most, size in ((self.MAX, self.MAX), ("", 5 * self.MAX),
+                           (0, 5 * self.MAX)):
+            s = self.start(most)
+            answer = s.request("POST", "/v1/import", b"[" * size)
+            self.assert_problem(answer, 400, "invalid-request")
+
+    def test_what_is_no_number_is_refused_by_name(self):
+        for wrong in ("1M", "-1", "010", "1" * 17):
+            with self.assertRaisesRegex(
+                    AssertionError, f"LIGHTTPD_IMPORT_MAX_BYTES={wrong}: not a "
+                    "number of bytes; 0 is for any"):
+                self.start(wrong, "spawn")
+
+
 class StoredSocket(librapi.TestCase):
     """Where lighttpd looks is told when it is not where librapi listens."""
 

@@ -52,7 +52,8 @@ MATRIX = [
      "podAnnotations.a": "b", "nodeSelector.disk": "ssd",
      "tolerations[0].operator": "Exists",
      "service.annotations.a": "b", "web.bind": "[::]",
-     "web.accessLog": "true", "web.eventHandler": "poll"},
+     "web.accessLog": "true", "web.eventHandler": "poll",
+     "web.importMaxBytes": 0},
 ]
 
 REFUSED = [
@@ -92,6 +93,7 @@ REFUSED = [
     ({"service.port": 0}, "service.port"),
     ({"ingress.host": "Not A Host"}, "ingress.host"),
     ({"web.eventHandler": "select"}, "web.eventHandler"),
+    ({"web.importMaxBytes": -1}, "web.importMaxBytes"),
     ({"backup.schedule": "daily"}, "backup.schedule"),
     ({"backup.keep": 0}, "backup.keep"),
     ({"serviceMonitor.interval": "often"}, "serviceMonitor.interval"),
@@ -358,7 +360,8 @@ class Chart(librapi.TestCase):
         self.assertEqual(
             [doc["data"] for doc in self.all if doc["kind"] == "ConfigMap"
              and "LIBRAPI_VALUE_MAX_BYTES" in doc["data"]],
-            [{"LIGHTTPD_BIND": "0.0.0.0", "LIBRAPI_WORKERS": "4",
+            [{"LIGHTTPD_BIND": "0.0.0.0",
+              "LIGHTTPD_IMPORT_MAX_BYTES": "268435456", "LIBRAPI_WORKERS": "4",
               "LIBRAPI_VALUE_MAX_BYTES": "10000000",
               "LIBRAPI_REQUIRE_CONDITIONS": "true",
               "LIBRAPI_LOG_LEVEL": "debug"}])
@@ -395,7 +398,8 @@ class Chart(librapi.TestCase):
             [doc["data"] for doc in self.all if doc["kind"] == "ConfigMap"
              and "LIGHTTPD_EVENT_HANDLER" in doc["data"]],
             [{"LIGHTTPD_BIND": "[::]", "LIGHTTPD_ACCESS_LOG": "/dev/stderr",
-              "LIGHTTPD_EVENT_HANDLER": "poll"}])
+              "LIGHTTPD_EVENT_HANDLER": "poll",
+              "LIGHTTPD_IMPORT_MAX_BYTES": "0"}])
 
     def test_other_settings_are_another_pod(self):
         marks = {doc["spec"]["template"]["metadata"]["annotations"]

@@ -31,13 +31,14 @@ struct front {
 static struct front front;
 
 /*
- * With one of these the answer may be another one, or there is a body to be
- * read.  (Range and If-Range are lighttpd's in any case.)
+ * With one of these the answer may be another one.  (Range and If-Range are
+ * lighttpd's in any case.)
  */
 static const char *const passed_on[] = {
-	"If-Match",          "If-None-Match",
-	"If-Modified-Since", "If-Unmodified-Since",
-	"Content-Length",    "Transfer-Encoding",
+	"If-Match",
+	"If-None-Match",
+	"If-Modified-Since",
+	"If-Unmodified-Since",
 };
 
 static struct view string_at(lua_State *lua, int index)
@@ -67,6 +68,18 @@ static bool is_plain(lua_State *lua, int header)
 			return false;
 	}
 	return true;
+}
+
+/* Also one whose length is not told, which over HTTP/2 no field announces. */
+static bool has_body(lua_State *lua, int request)
+{
+	lua_Integer size;
+
+	lua_getfield(lua, request, "req_body");
+	lua_getfield(lua, -1, "len");
+	size = lua_tointeger(lua, -1);
+	lua_pop(lua, 2);
+	return size != 0;
 }
 
 static void set_field(lua_State *lua, int header, struct view name,
@@ -140,7 +153,7 @@ static bool find(lua_State *lua, int request, int *header,
 		return false;
 	lua_getfield(lua, request, "req_header");
 	*header = lua_gettop(lua);
-	if (!is_plain(lua, *header))
+	if (!is_plain(lua, *header) || has_body(lua, request))
 		return false;
 	stored = receiver_look(&front.receiver);
 	return stored && stored_find(stored, target, &front.hold, response);

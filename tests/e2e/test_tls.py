@@ -14,12 +14,12 @@ import librapi
 class TlsService(librapi.Service):
     """Talked to by curl, which knows TLS and HTTP/2."""
 
-    def curl(self, path, *arguments):
+    def curl(self, path, *arguments, stdin=""):
         return subprocess.run(
             ["curl", "-sS", "--noproxy", "*", "--max-time", "10", "--cacert",
              os.path.join(self.folder, "tls.crt"), *arguments,
              f"https://{librapi.ADDRESS}:{self.port}{path}"],
-            capture_output=True, text=True, check=False)
+            input=stdin, capture_output=True, text=True, check=False)
 
     def ready(self):
         if self.lighttpd and self.lighttpd.poll() is not None:

@@ -31,6 +31,9 @@
 #define PID_FILE     "librapi.pid"
 #define PID_FILE_MAX 32 /* bytes */
 
+/* That we are ready is not to be lost: who waits for it may wait for ever. */
+#define READY_AGAIN_MS 1000
+
 /* Without anything due, look after so long whether all is well. */
 #define WAIT_MAX_MS 60000
 
@@ -56,6 +59,7 @@ struct supervisor {
 	struct handout handout;
 	enum phase phase;
 	struct notify notify;
+	bool ready_untold; /* that we are ready, by `notify` */
 	int signal_fd;
 	struct starter starter;
 	int run_dir;
@@ -144,6 +148,8 @@ static long wait_ms(const struct supervisor *s)
 
 	if (s->notify.watchdog_ms && s->notify.watchdog_ms / 2 < ms)
 		ms = s->notify.watchdog_ms / 2;
+	if (s->ready_untold && READY_AGAIN_MS < ms)
+		ms = READY_AGAIN_MS;
 	if (next_ms && next_ms - now_ms < ms)
 		ms = next_ms - now_ms;
 	return ms > 0 ? (long)ms : 0;
@@ -191,17 +197,25 @@ static void feed_watchdog(const struct supervisor *s)
 		notify_send(&s->notify, "WATCHDOG=1");
 }
 
+static void tell_ready(struct supervisor *s)
+{
+	if (s->ready_untold)
+		s->ready_untold =
+			!notify_send(&s->notify, "READY=1\nSTATUS=Serving");
+}
+
 static void serve(struct supervisor *s)
 {
 	crew_start_due(&s->crew, &s->service);
-	notify_send(&s->notify, "READY=1\nSTATUS=Serving");
+	s->ready_untold = true;
 	while (s->phase != STOPPED) {
 		long timeout_ms = (long)s->conf.drain_timeout_ms;
 
 		if (s->phase == SERVING) {
 			crew_start_due(&s->crew, &s->service);
 			if (crew_roll(&s->crew, timeout_ms))
-				notify_send(&s->notify, "READY=1");
+				s->ready_untold = true;
+			tell_ready(s);
 		}
 		feed_watchdog(s);
 		wait_for_events(s);

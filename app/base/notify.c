@@ -82,13 +82,14 @@ void notify_release(struct notify *notify)
 	notify->fd = -1;
 }
 
-void notify_send(const struct notify *notify, const char *lines)
+bool notify_send(const struct notify *notify, const char *lines)
 {
-	if (notify->fd < 0)
-		return;
-	if (send(notify->fd, lines, strlen(lines), MSG_NOSIGNAL) < 0)
-		log_event(LOG_WARN, "notify-lost", "lines", lines, "error",
-			  strerror(errno), NULL);
+	if (notify->fd < 0 ||
+	    send(notify->fd, lines, strlen(lines), MSG_NOSIGNAL) >= 0)
+		return true;
+	log_event(LOG_WARN, "notify-lost", "lines", lines, "error",
+		  strerror(errno), NULL);
+	return errno != EAGAIN && errno != ENOBUFS;
 }
 
 void notify_reloading(const struct notify *notify)

@@ -11,6 +11,8 @@
 #ifndef BASE_NOTIFY_H
 #define BASE_NOTIFY_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 struct notify {
@@ -28,9 +30,10 @@ void notify_release(struct notify *notify);
 
 /*
  * Send "READY=1", "STOPPING=1\nSTATUS=draining" and the like; what the
- * manager does not take (its queue is full, it is gone) is lost.
+ * manager does not take (its queue is full, it is gone) is lost, and logged.
+ * False when it may take the same later.
  */
-void notify_send(const struct notify *notify, const char *lines);
+bool notify_send(const struct notify *notify, const char *lines);
 
 /* RELOADING=1 with the time that the manager wants with it. */
 void notify_reloading(const struct notify *notify);

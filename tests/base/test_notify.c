@@ -138,7 +138,7 @@ static void a_manager_that_went_away_is_not_waited_for(void)
 	close(manager_open(harness_path("n")));
 	notify_init(&notify);
 	for (int i = 0; i < 1000; i++)
-		notify_send(&notify, "WATCHDOG=1");
+		CU_ASSERT(notify_send(&notify, "WATCHDOG=1"));
 	notify_release(&notify);
 }
 

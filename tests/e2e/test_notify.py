@@ -64,6 +64,27 @@ class Notify(librapi.TestCase):
         self.assertEqual(process.wait(librapi.TIMEOUT), 1)
         self.assertEqual(self.manager.heard, [])
 
+    def test_a_manager_that_was_busy_hears_that_it_is_ready(self):
+        path = os.path.join(self.service(start=False).folder, "full")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as busy, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            busy.bind(path)
+            busy.settimeout(librapi.TIMEOUT)
+            other.setblocking(False)
+            try:
+                while True:
+                    other.sendto(b"something", path)
+            except BlockingIOError:
+                pass
+            process = self.start(NOTIFY_SOCKET=path)
+            pid_file = os.path.join(self.folder, "run", "librapi.pid")
+            librapi.wait_until(lambda: os.path.exists(pid_file), "a start")
+            time.sleep(0.5)
+            while b"READY=1" not in busy.recv(4096).split(b"\n"):
+                pass
+            process.terminate()
+            self.assertEqual(process.wait(librapi.TIMEOUT), 0)
+
     def test_a_reload_is_over_when_all_have_the_new_settings(self):
         process = self.start()
         self.manager.wait_for("READY=1")

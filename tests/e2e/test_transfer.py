@@ -268,6 +268,22 @@ class Memory(librapi.TestCase):
         return done.stdout
 
 
+class OneProcess(librapi.TestCase):
+    def test_who_takes_an_export_slowly_keeps_nobody_waiting(self):
+        service = self.service(engine="memory", workers=1)
+        connection = service.connect()
+        for n in range(LARGE // len(VALUE)):
+            connection.request("PUT", f"/v1/kv/large/{n:03}", VALUE)
+        connection.close()
+        export = librapi.Connection(service.port)
+        export.send(b"GET /v1/export HTTP/1.1\r\nHost: x\r\n\r\n")
+        export.read_head()
+        answer = service.get("/v1/kv/large/000")
+        self.assertEqual(answer.status, 200, answer)
+        lines = export.read_chunks().splitlines()
+        self.assertEqual(len(lines), LARGE // len(VALUE) + 2)
+
+
 class Import(librapi.SharedService):
     settings = {"workers": 2}
 

@@ -9,11 +9,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
-
-/* Out of descriptors, say; whoever polls would be back at once. */
-#define PAUSE_MS 10
+#include "listener.h"
 
 static bool give(int fd, const int *fds, size_t count)
 {
@@ -72,19 +69,11 @@ static void keep(struct handout *handout, int fd)
 void handout_serve(struct handout *handout, int listen_fd, const int *fds,
 		   size_t count)
 {
-	assert(count <= HANDOUT_FDS_MAX);
-	for (;;) {
-		int fd = accept4(listen_fd, NULL, NULL,
-				 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd;
 
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		if (fd < 0 && errno != EAGAIN && errno != EINVAL) {
-			log_errno("accept-failed", "handout", errno);
-			clock_sleep_ms(PAUSE_MS);
-		}
-		if (fd < 0)
-			return;
+	assert(count <= HANDOUT_FDS_MAX);
+	while ((fd = listener_accept(listen_fd, SOCK_NONBLOCK,
+				     &handout->failing)) >= 0) {
 		if (give(fd, fds, count)) {
 			keep(handout, fd);
 			continue;

@@ -6,6 +6,7 @@
 #ifndef HANDOUT_H
 #define HANDOUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define HANDOUT_FDS_MAX   4
@@ -15,6 +16,7 @@
 struct handout {
 	int peers[HANDOUT_PEERS_MAX];
 	size_t count;
+	bool failing; /* to accept any */
 };
 
 /*

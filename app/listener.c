@@ -29,6 +29,9 @@
 #define HEIRS_MS      1000
 #define HEIRS_LOOK_MS 5
 
+/* Whoever polls would be back at once. */
+#define ACCEPT_PAUSE_MS 10
+
 /* lighttpd runs in the same group and has to write to the socket. */
 #define SOCKET_UMASK 0117
 
@@ -208,6 +211,25 @@ bool listener_is_used(const char *listen)
 
 	return !set_address(listen + strlen(UNIX_PREFIX), &address) &&
 	       stays_in_use(&address, &pid);
+}
+
+int listener_accept(int listen_fd, int flags, bool *failing)
+{
+	int fd;
+
+	do
+		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | flags);
+	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	if (fd >= 0)
+		*failing = false;
+	/* EINVAL: the last one, after listener_refuse() */
+	if (fd >= 0 || errno == EAGAIN || errno == EINVAL)
+		return fd;
+	if (!*failing)
+		log_errno("accept-failed", "listening socket", errno);
+	*failing = true;
+	clock_sleep_ms(ACCEPT_PAUSE_MS);
+	return -1;
 }
 
 void listener_refuse(const char *listen, int fd)

@@ -38,6 +38,15 @@ enum err listener_take(int made, const char *listen, int *fd);
 bool listener_is_used(const char *listen);
 
 /*
+ * The next connection that is pending, close-on-exec and with `flags` of
+ * accept4(2); -1 when there is none, or no more after listener_refuse().  Any
+ * other failure is waited out for a moment, which is -1 too: out of
+ * descriptors, say, where those of others may be free soon.  It is logged, but
+ * while it lasts, which is kept in *failing, only once.
+ */
+int listener_accept(int listen_fd, int flags, bool *failing);
+
+/*
  * Let nobody connect any more, while who is pending can still be accepted;
  * when that is all, accept(2) says EAGAIN or EINVAL.  The path is removed, and
  * from then on a successor's to use.  Does nothing with -1; to be called once,

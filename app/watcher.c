@@ -21,14 +21,12 @@
 #include "audience.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "listener.h"
 
 #define EVENTS_MAX 64
 
 /* Changes are shown for so long before sockets are looked at again. */
 #define SHOW_US 5000
-
-/* Out of descriptors: what others hold may be free soon. */
-#define ACCEPT_PAUSE_MS 10
 
 /* Descriptors that are not a watcher's. */
 #define OTHER_DESCRIPTORS 128
@@ -46,6 +44,7 @@ struct watcher {
 	struct buf head;
 	size_t body_max;
 	int listen_fd;
+	bool accept_failing;
 	int epoll_fd;
 	int signal_fd;
 	int changes_fd;
@@ -214,21 +213,13 @@ static void read_request(struct watcher *w, struct seat *seat)
 
 static void accept_all(struct watcher *w)
 {
-	for (;;) {
-		int fd = accept4(w->listen_fd, NULL, NULL,
-				 SOCK_CLOEXEC | SOCK_NONBLOCK);
-		struct seat *seat;
+	int fd;
 
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		/* EINVAL: the last one, after listener_refuse() */
-		if (fd < 0 && errno != EAGAIN && errno != EINVAL) {
-			log_errno("accept-failed", "listening socket", errno);
-			clock_sleep_ms(ACCEPT_PAUSE_MS);
-		}
-		if (fd < 0)
-			return;
-		seat = audience_admit(&w->audience, fd, w->body_max);
+	while ((fd = listener_accept(w->listen_fd, SOCK_NONBLOCK,
+				     &w->accept_failing)) >= 0) {
+		struct seat *seat =
+			audience_admit(&w->audience, fd, w->body_max);
+
 		if (seat)
 			read_request(w, seat);
 	}

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "exchange.h"
+#include "listener.h"
 #include "pace.h"
 #include "syncer.h"
 
@@ -41,9 +42,6 @@
  */
 #define LOOK_MS 1000
 
-/* Out of descriptors: what others hold may be free soon. */
-#define ACCEPT_PAUSE_MS 10
-
 /* How long a worker that is to stop serves what still comes. */
 #define LAST_ROUNDS_MS 1000
 
@@ -53,6 +51,7 @@ struct worker {
 	size_t body_max;
 	const int *listen_fds;
 	size_t listen_count;
+	bool accept_failing;
 	int epoll_fd;
 	int signal_fd;
 	bool leaving;
@@ -175,29 +174,12 @@ static bool settle(struct worker *w)
 	return true;
 }
 
-/* The next connection that is pending at a socket, or -1. */
-static int accept_from(int listen_fd)
-{
-	for (;;) {
-		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
-
-		/* EINVAL: the last one, after listener_refuse() */
-		if (fd >= 0 || errno == EAGAIN || errno == EINVAL)
-			return fd;
-		if (errno == EINTR || errno == ECONNABORTED)
-			continue;
-		log_errno("accept-failed", "listening socket", errno);
-		clock_sleep_ms(ACCEPT_PAUSE_MS);
-		return -1;
-	}
-}
-
-static int next_connection(const struct worker *w)
+static int next_connection(struct worker *w)
 {
 	int fd = -1;
 
 	for (size_t i = 0; fd < 0 && i < w->listen_count; i++)
-		fd = accept_from(w->listen_fds[i]);
+		fd = listener_accept(w->listen_fds[i], 0, &w->accept_failing);
 	return fd;
 }
 

@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "harness.h"
+#include "logged.h"
 
 static void setting(char *out, size_t size, const char *path)
 {
@@ -273,6 +276,53 @@ static void a_socket_is_not_moved_over_what_is_none(void)
 	take_in_vain(ERR_ACCESS);
 }
 
+/* How many lines tell that none could be accepted, in three tries. */
+static int told_in_vain(int fd, bool *failing)
+{
+	struct rlimit limit, none;
+	struct logged logged;
+	const char *text;
+	int lines = 0;
+
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	logged_begin(&logged);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(listener_accept(fd, 0, failing), -1);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	text = logged_end(&logged);
+	while ((text = strstr(text, "event=accept-failed"))) {
+		text++;
+		lines++;
+	}
+	return lines;
+}
+
+static void that_nobody_can_be_accepted_is_told_once_while_it_lasts(void)
+{
+	const char *path = harness_path("s");
+	bool failing = false;
+	char listen[256];
+	int fd;
+
+	setting(listen, sizeof(listen), path);
+	CU_ASSERT_EQUAL_FATAL(listener_open(listen, &fd), ERR_OK);
+	CU_ASSERT_EQUAL(listener_accept(fd, 0, &failing), -1);
+	CU_ASSERT_FALSE(failing);
+	for (int i = 0; i < 2; i++) {
+		int got;
+
+		CU_ASSERT_EQUAL(connect_to(path), 0);
+		CU_ASSERT_EQUAL(told_in_vain(fd, &failing), 1);
+		got = listener_accept(fd, 0, &failing);
+		CU_ASSERT(got >= 0);
+		CU_ASSERT_FALSE(failing);
+		close(got);
+	}
+	leave(listen, fd);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(a_socket_is_made_that_others_can_connect_to),
 	HARNESS_TEST(the_umask_is_left_as_it_was),
@@ -289,6 +339,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_socket_is_moved_over_one_that_nobody_listens_on),
 	HARNESS_TEST(a_socket_is_not_moved_over_one_in_use),
 	HARNESS_TEST(a_socket_is_not_moved_over_what_is_none),
+	HARNESS_TEST(that_nobody_can_be_accepted_is_told_once_while_it_lasts),
 };
 
 int main(void)

@@ -353,8 +353,6 @@ int main(int argc, char *argv[])
 				 .argv = argv + 1 };
 	const struct command *command;
 
-	/* A file that may not grow (ulimit -f) is as a disk without room. */
-	signal(SIGXFSZ, SIG_IGN);
 	if (!fill_standard_files()) {
 		fprintf(stderr, "librapi: can't open /dev/null\n");
 		return EXIT_FAILURE;

@@ -36,6 +36,8 @@ noinst_LIBRARIES += %D%/liblibrapi.a
 	%D%/owner.h \
 	%D%/pace.c \
 	%D%/pace.h \
+	%D%/ping.c \
+	%D%/ping.h \
 	%D%/service.c \
 	%D%/service.h \
 	%D%/starter.c \

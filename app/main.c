@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "import_bolt.h"
 #include "owner.h"
+#include "ping.h"
 #include "service.h"
 #include "starter.h"
 #include "store/store.h"
@@ -68,6 +69,21 @@ static int run_running(const struct conf *conf, struct source *source)
 	(void)source;
 	printf("librapi is %s\n", running ? "running" : "not running");
 	return running ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run_ping(const struct conf *conf, struct source *source)
+{
+	struct buf hold = BUF_EMPTY;
+	const char *at = service_socket(conf, LISTEN_API, &hold);
+	enum err err = hold.err;
+
+	(void)source;
+	if (!err)
+		err = ping(at);
+	if (!err)
+		printf("%s: librapi answers\n", at);
+	buf_release(&hold);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static void print_finding(void *arg, const char *file, const char *sentence)
@@ -206,6 +222,7 @@ static const struct command commands[] = {
 	  .run = run_serve },
 	{ "running", "say whether the service runs; status 1 when it does not",
 	  .run = run_running },
+	{ "ping", "ask the service whether it answers", .run = run_ping },
 	{ "check", "verify every file of a store that nobody serves",
 	  .run = run_check, .offline = true },
 	{ "dump", "print such a store as JSON lines", .run = run_dump,

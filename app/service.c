@@ -116,9 +116,8 @@ void service_keep_start_only(struct conf *conf, const struct conf *started)
 	}
 }
 
-/* Where a socket is, for listener.h, in `hold` where no setting says. */
-static const char *listen_at(const struct conf *conf, enum listen which,
-			     struct buf *hold)
+const char *service_socket(const struct conf *conf, enum listen which,
+			   struct buf *hold)
 {
 	const struct {
 		const char *set;
@@ -143,7 +142,7 @@ enum err service_listen(struct service *service, int made)
 	for (int i = 0; !err && i < LISTEN_COUNT; i++) {
 		struct buf hold = BUF_EMPTY;
 		const char *at =
-			listen_at(service->conf, (enum listen)i, &hold);
+			service_socket(service->conf, (enum listen)i, &hold);
 		int *fd = &service->listen_fds[i];
 
 		if (hold.err)
@@ -162,7 +161,7 @@ enum err service_listen(struct service *service, int made)
 bool service_is_running(const struct conf *conf)
 {
 	struct buf hold = BUF_EMPTY;
-	const char *at = listen_at(conf, LISTEN_API, &hold);
+	const char *at = service_socket(conf, LISTEN_API, &hold);
 	bool running = !hold.err && listener_is_used(at);
 
 	buf_release(&hold);
@@ -174,7 +173,7 @@ void service_refuse(const struct service *service)
 	for (int i = 0; i < LISTEN_COUNT; i++) {
 		struct buf hold = BUF_EMPTY;
 		const char *at =
-			listen_at(service->conf, (enum listen)i, &hold);
+			service_socket(service->conf, (enum listen)i, &hold);
 
 		listener_refuse(at, service->listen_fds[i]);
 		buf_release(&hold);

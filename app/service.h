@@ -56,6 +56,13 @@ size_t service_body_max(const struct conf *conf);
 void service_log_setup(const struct conf *conf, const char *role);
 
 /*
+ * Where a socket is, for listener.h; in `hold`, which may fail, where no
+ * setting says.
+ */
+const char *service_socket(const struct conf *conf, enum listen which,
+			   struct buf *hold);
+
+/*
  * Open the listening sockets; that of LISTEN_API may be there already, as
  * listener_take() has it, or `made` is -1.  ERR_ACCESS, ERR_OWNED, ERR_SYSTEM,
  * as listener_open(); what was opened is then still to be closed.

@@ -7,7 +7,10 @@ import glob
 import os
 import resource
 import shutil
+import signal
+import socket
 import subprocess
+import threading
 
 import librapi
 from librapi import quote, to_json
@@ -301,6 +304,77 @@ class Foreign(librapi.TestCase):
                     self.assertIn(remedy, text)
                 os.chown(path, self.OWNER, self.OWNER)
         self.run_well("dump")
+
+
+class Ping(librapi.TestCase):
+    """Whether librapi answers, whatever becomes of lighttpd."""
+
+    def setUp(self):
+        self.s = self.service("connect", workers=1)
+
+    def ping(self):
+        done = librapi.run(self.s.folder, "ping",
+                           listen="unix:" + self.s.path("s"))
+        return done.returncode, done.stderr.decode()
+
+    def test_it_answers_when_lighttpd_hangs_or_is_gone(self):
+        self.assertEqual(self.ping(), (0, ""))
+        os.kill(self.s.lighttpd.pid, signal.SIGSTOP)
+        self.assertEqual(self.ping(), (0, ""))
+        self.s.lighttpd.kill()
+        self.s.lighttpd.wait()
+        self.assertEqual(self.ping(), (0, ""))
+
+    def test_a_worker_that_hangs_does_not_answer(self):
+        worker, = self.s.workers()
+        os.kill(worker, signal.SIGSTOP)
+        status, text = self.ping()
+        self.assertEqual(status, 1)
+        self.assertIn(f"no answer at {self.s.path('s')} within 4 s", text)
+        os.kill(worker, signal.SIGCONT)
+        self.assertEqual(self.ping(), (0, ""))
+
+    def test_who_is_not_there_does_not_answer(self):
+        for end in (self.s.kill, lambda: os.unlink(self.s.path("s"))):
+            end()
+            status, text = self.ping()
+            self.assertEqual(status, 1)
+            self.assertIn(self.s.path("s"), text)
+
+    def test_who_speaks_something_else_does_not_answer(self):
+        self.s.kill()
+        path = self.s.path("s")
+        os.unlink(path)
+        for said in (b"", b"Status: 200 OK\r\n\r\n", b"x" * 100000,
+                     b"\1\6\0\1\0\x20\0\0Status: 503 Busy\r\n\r\n"):
+            with socket.socket(socket.AF_UNIX) as other:
+                other.bind(path)
+                other.listen()
+
+                def speak():
+                    peer, _ = other.accept()
+                    with peer:
+                        peer.settimeout(librapi.TIMEOUT)
+                        try:
+                            peer.sendall(said)
+                        except OSError:
+                            pass
+                thread = threading.Thread(target=speak)
+                thread.start()
+                status, text = self.ping()
+                thread.join()
+            os.unlink(path)
+            self.assertEqual(status, 1, said[:20])
+            self.assertIn(path, text)
+
+    def test_it_takes_no_token(self):
+        with open(self.s.path("tokens"), "w", encoding="ascii"):
+            pass
+        self.s.stop()
+        self.s.settings["token_file"] = self.s.path("tokens")
+        self.s.start_program()
+        librapi.wait_until(self.s.listens, "a socket")
+        self.assertEqual(self.ping(), (0, ""))
 
 
 class Program(librapi.TestCase):

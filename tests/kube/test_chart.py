@@ -269,12 +269,17 @@ class Chart(librapi.TestCase):
         spec = self.one["Deployment", "librapi"]["spec"]["template"]["spec"]
         app, web = spec["containers"]
         start = app["startupProbe"]
-        self.assertEqual(start["httpGet"]["path"], "/readyz")
         self.assertGreaterEqual(
             start["periodSeconds"] * start["failureThreshold"], 86400)
-        self.assertEqual(app["livenessProbe"]["httpGet"]["path"], "/livez")
         self.assertEqual(web["readinessProbe"]["httpGet"]["path"],
                          "/readyz")
+
+    def test_no_probe_has_one_container_answer_for_the_other(self):
+        spec = self.one["Deployment", "librapi"]["spec"]["template"]["spec"]
+        app, web = spec["containers"]
+        for name in ("startupProbe", "livenessProbe"):
+            self.assertEqual(app[name]["exec"]["command"],
+                             ["librapi", "ping"])
         self.assertIn("tcpSocket", web["livenessProbe"])
 
     def test_the_token_made_is_the_one_in_the_file(self):

@@ -36,6 +36,7 @@ static const struct {
 	{ NUMBER(stored_bytes) },
 	{ NUMBER(value_max_bytes) },
 	{ NUMBER(txn_max_bytes) },
+	{ NUMBER(watchers_max) },
 	{ NUMBER(journal_segment_bytes) },
 	{ NUMBER(journal_max_bytes) },
 	{ NUMBER(memtable_bytes) },

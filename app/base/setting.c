@@ -5,6 +5,13 @@
 #include <stddef.h>
 #include <string.h>
 
+/*
+ * lighttpd 1.4.69 counts its connections and descriptors in 16 bits, and takes
+ * two of these for a connection; beside watches there is room for 8,000 others
+ * (lighttpd/settings.sh).
+ */
+#define WATCHERS_MOST 24000
+
 static const char *const engines[] = { "gdbm", "memory", NULL };
 static const char *const log_levels[] = { "error", "warn", "info", "debug",
 					  NULL };
@@ -171,7 +178,7 @@ const struct setting settings[SETTING_COUNT] = {
 		MEMBER(watchers_max),
 		.initial = "2000",
 		.min = 1,
-		.max = 100000,
+		.max = WATCHERS_MOST,
 		.about = "Watchers at one time; more are answered 503",
 	},
 	{

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
-The access log and the event handler, which the environment chooses; what
-settings.sh says when the environment is not enough.
+What the environment chooses of lighttpd: the access log, the event handler,
+how many connections; and what settings.sh says when
+the environment is not enough.
 """
 
 import os
 import re
+import resource
 import subprocess
 
 import librapi
@@ -135,19 +137,61 @@ class ImportMax(librapi.TestCase):
                 self.start(wrong, "spawn")
 
 
+def settings_sh(folder, *before, **variables):
+    """What settings.sh says to lighttpd, and to us."""
+    env = librapi.environment(folder, {})
+    env.update(LIGHTTPD_PROGRAM=librapi.PROGRAM, **variables)
+    done = subprocess.run(
+        [*before, "sh", os.path.join(librapi.BUILD, "lighttpd",
+                                     "settings.sh")],
+        env=env, check=False, capture_output=True, text=True,
+        timeout=librapi.TIMEOUT)
+    return dict(re.findall("^var\\.([a-z_]+) = (.*)$", done.stdout, re.M)), \
+        done.stderr
+
+
+class Connections(librapi.TestCase):
+    """Watches, who may stay for ever, leave room for others."""
+
+    # Root without this capability can't raise its limits either.
+    LIMITED = ["setpriv", "--bounding-set=-sys_resource"] \
+        if os.geteuid() == 0 else []
+
+    def told(self, watchers, hard):
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if hard > most:
+            self.skipTest(f"only {most} descriptors may be open")
+        told, says = settings_sh(
+            self.folder(), "prlimit", f"--nofile=100:{hard}", *self.LIMITED,
+            LIBRAPI_WATCHERS_MAX=str(watchers))
+        return int(told["connections_max"]), int(told["descriptors_max"]), says
+
+    def test_there_are_8000_more_than_watches(self):
+        for watchers, connections in ((1, 8001), (2000, 10000)):
+            self.assertEqual(self.told(watchers, 20000),
+                             (connections, 2 * connections, ""))
+
+    def test_or_as_many_as_the_hard_limit_allows(self):
+        self.assertEqual(self.told(6000, 19000), (14000, 19000, ""))
+        connections, descriptors, says = self.told(2000, 4000)
+        self.assertEqual((connections, descriptors), (10000, 4000))
+        self.assertIn("watchers-max 2000", says)
+
+    def test_lighttpd_takes_them(self):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        s = self.service(watchers_max=24000)
+        limits = resource.prlimit(s.lighttpd.pid, resource.RLIMIT_NOFILE)
+        self.assertGreaterEqual(limits[0], min(hard, 64000))
+
+
 class StoredSocket(librapi.TestCase):
     """Where lighttpd looks is told when it is not where librapi listens."""
 
     def said(self, folder, seen):
-        env = librapi.environment(folder, {})
-        env.update(LIGHTTPD_PROGRAM=librapi.PROGRAM,
-                   LIGHTTPD_STORED=f"unix:{folder}/{seen}")
-        done = subprocess.run(
-            ["sh", os.path.join(librapi.BUILD, "lighttpd", "settings.sh")],
-            env=env, check=True, capture_output=True, text=True,
-            timeout=librapi.TIMEOUT)
-        self.assertIn(f'var.socket = "{folder}/run/', done.stdout)
-        return done.stderr
+        told, says = settings_sh(folder,
+                                 LIGHTTPD_STORED=f"unix:{folder}/{seen}")
+        self.assertIn(f"{folder}/run/", told["socket"])
+        return says
 
     def test_one_folder_has_two_names_whether_or_not_it_is_there(self):
         folder = self.folder()

@@ -65,6 +65,7 @@ REFUSED = [
     ({"settings.engine": "etcd"}, "settings.engine"),
     ({"settings.workers": 65}, "settings.workers: Must be less than or "
                                "equal to 64"),
+    ({"settings.watchers-max": 24001}, "settings.watchers-max"),
     ({"settings.worker": 1}, "Additional property worker is not allowed"),
     ({"settings.data-dir": "/x"}, "data-dir is not allowed"),
     ({"persistance.size": "1Gi"}, "persistance is not allowed"),

@@ -71,7 +71,9 @@ seccompProfile:
 
 {{/* What the schema can't say in a sentence. */}}
 {{- define "librapi.validate" -}}
-{{- $engine := default "gdbm" .Values.settings.engine -}}
+{{- $settings := .Values.settings -}}
+{{- $defaults := .Files.Get "defaults.json" | fromJson -}}
+{{- $engine := default $defaults.engine $settings.engine -}}
 {{- if and (gt (int .Values.replicas) 1) (has $engine (list "gdbm" "memory")) -}}
 {{- fail (printf "replicas is %d, but engine %s has one process own its data: replicas must be 1 (or 0 to stop)" (int .Values.replicas) $engine) -}}
 {{- end -}}
@@ -83,14 +85,14 @@ seccompProfile:
 {{- end -}}
 {{- /* librapi.conf(5), VALUES THAT GO TOGETHER; a number may come as a float. */}}
 {{- if eq $engine "memory" -}}
-{{- $workers := .Values.settings.workers -}}
+{{- $workers := $settings.workers -}}
 {{- if and (not (kindIs "invalid" $workers)) (ne (int $workers) 1) -}}
 {{- fail (printf "settings.workers must be 1, or be left out, not %d, when engine is memory: its data is in one process" (int $workers)) -}}
 {{- end -}}
 {{- end -}}
-{{- $value := int64 (default 8388608 (get .Values.settings "value-max-bytes")) -}}
-{{- $segment := int64 (default 67108864 (get .Values.settings "journal-segment-bytes")) -}}
-{{- $journal := int64 (default 536870912 (get .Values.settings "journal-max-bytes")) -}}
+{{- $value := int64 (default (get $defaults "value-max-bytes") (get $settings "value-max-bytes")) -}}
+{{- $segment := int64 (default (get $defaults "journal-segment-bytes") (get $settings "journal-segment-bytes")) -}}
+{{- $journal := int64 (default (get $defaults "journal-max-bytes") (get $settings "journal-max-bytes")) -}}
 {{- if lt $segment (mul 2 $value) -}}
 {{- fail (printf "settings.journal-segment-bytes must be at least %d, twice value-max-bytes, not %d" (mul 2 $value) $segment) -}}
 {{- end -}}
@@ -100,7 +102,7 @@ seccompProfile:
 {{- if gt $journal (mul 64 $segment) -}}
 {{- fail (printf "settings.journal-max-bytes must be at most %d, 64 times journal-segment-bytes, not %d" (mul 64 $segment) $journal) -}}
 {{- end -}}
-{{- $drain := int64 (default 10000 (get .Values.settings "drain-timeout-ms")) -}}
+{{- $drain := int64 (default (get $defaults "drain-timeout-ms") (get $settings "drain-timeout-ms")) -}}
 {{- $grace := int64 .Values.terminationGracePeriodSeconds -}}
 {{- if gt $drain (mul 1000 $grace) -}}
 {{- fail (printf "settings.drain-timeout-ms is %d, but a pod that stops is killed after %d s: raise terminationGracePeriodSeconds" $drain $grace) -}}

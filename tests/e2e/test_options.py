@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
 What the environment chooses of lighttpd: the access log, the event handler,
-how many connections; and what settings.sh says when
+how many connections and how large an import; and what settings.sh says when
 the environment is not enough.
 """
 

@@ -139,6 +139,16 @@ class Refusals(librapi.TestCase):
                 pass
         self.assertEqual(statuses, {200: 20})
 
+    def test_lighttpd_makes_the_folder_that_the_sockets_are_in(self):
+        """As /run/librapi on a host, which no reboot leaves."""
+        service = self.service(start=False)
+        service.variables = {"LIBRAPI_LISTEN": ""}
+        self.assertFalse(os.path.exists(service.path("run")))
+        service.start_lighttpd()
+        service.wait_ready()
+        self.assertEqual(os.stat(service.path("run")).st_mode & 0o777, 0o750)
+        self.assertEqual(service.put("/v1/kv/a", b"1").status, 201)
+
     def test_requests_that_are_too_early_wait(self):
         service = self.service(start=False)
         for _ in range(3):

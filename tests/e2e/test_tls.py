@@ -3,6 +3,8 @@
 """TLS and HTTP/2, which the environment switches on."""
 
 import os
+import select
+import signal
 import socket
 import ssl
 import subprocess
@@ -78,6 +80,23 @@ class Tls(librapi.TestCase):
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
             with self.assertRaises((ssl.SSLError, ConnectionError)):
                 self.handshake(version)
+
+    def test_make_run_says_when_it_is_ready(self):
+        process = subprocess.Popen(
+            librapi.DIES_WITH_US + [
+                "sh", os.path.join(librapi.SOURCE, "lighttpd", "run"),
+                librapi.BUILD],
+            env=dict(self.s.environment(), LIGHTTPD=librapi.LIGHTTPD),
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.terminate)
+        self.assertTrue(select.select([process.stdout], [], [],
+                                      librapi.TIMEOUT)[0], "no word")
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=librapi.TIMEOUT)
+        self.assertEqual(process.returncode, 0)
+        self.assertIn(f"ready on https://{librapi.ADDRESS}:{self.s.port},",
+                      said.decode())
 
     def test_plain_http_is_not_answered(self):
         self.s.start()

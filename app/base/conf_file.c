@@ -52,6 +52,11 @@ static enum err read_line(struct conf_loader *loader,
 
 	if (!value.data)
 		return conf_refuse(loader, place, "this is not name = value");
+	if (view_equal_string(name, SETTING_CONFIG_FILE))
+		return conf_refuse(loader, place,
+				   SETTING_CONFIG_FILE
+				   " says where this file is, and can't be in "
+				   "it");
 	if (!setting) {
 		const char *similar = setting_nearest(name);
 

@@ -390,6 +390,9 @@ static void wrong_lines_are_refused_with_their_number(void)
 	} cases[] = {
 		{ __LINE__, VIEW_LITERAL("\n\nworkers 3\n"), "",
 		  ", line 3: this is not name = value" },
+		{ __LINE__, VIEW_LITERAL("config-file = /other\n"), "",
+		  ", line 1: config-file says where this file is, and can't be "
+		  "in it" },
 		{ __LINE__, VIEW_LITERAL("= 3\n"), "",
 		  ", line 1: '' is not a setting; librapi --help lists them" },
 		{ __LINE__, VIEW_LITERAL("# x\nworker = 3"), "",

@@ -284,6 +284,7 @@ end_to_end_tests = \
 	%D%/e2e/test_docs.py \
 	%D%/e2e/test_errors.py \
 	%D%/e2e/test_full.py \
+	%D%/e2e/test_host.py \
 	%D%/e2e/test_http.py \
 	%D%/e2e/test_import_bolt.py \
 	%D%/e2e/test_keys.py \

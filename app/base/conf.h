@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The settings.  One table (conf.c) holds for each its name, type, default,
+ * The settings.  One table (setting.c) holds for each its name, type, default,
  * bounds and one sentence; the environment, the file, the flags, --help,
  * --print-config, --check-config and the manual page all come from it.
  *
@@ -25,9 +25,9 @@
 struct conf {
 	/* Where things are. */
 	const char *data_dir; /* the store's folder, made when absent */
-	const char *run_dir;  /* pid file; not needed after a restart */
-	const char *listen;   /* "unix:/path", or "" for the socket on fd 0 */
-	const char *watch_listen;    /* "" for watch.sock in run_dir */
+	const char *run_dir;  /* pid file, sockets; none outlives a restart */
+	const char *listen;   /* "unix:/path", or "" for librapi.sock there */
+	const char *watch_listen;    /* "" for watch.sock there */
 	const char *transfer_listen; /* "" for transfer.sock there */
 	const char *stored_listen;   /* "" for stored.sock there */
 	const char *engine;          /* "gdbm" or "memory" */

@@ -2,9 +2,9 @@
 /*
  * Everything that can go wrong, once.  A function that can fail returns
  * `enum err`; the value is set on the line that sees the failure and travels
- * up unchanged.  api/problem table (api/serve.c) gives each value that can
- * reach a client its status, code and title; a test walks the enum and finds
- * a row for every value.
+ * up unchanged.  A table in api/failure.c gives each value that can reach a
+ * client its status, code and title; a test walks the enum and finds a row for
+ * every value.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H

@@ -96,6 +96,7 @@ void a_prefix_is_deleted_in_one_revision(void);
 void a_prefix_of_the_last_bytes_ends_where_it_should(void);
 void an_expired_key_is_not_deleted_again(void);
 void a_prefix_includes_what_is_not_yet_synced(void);
+void that_nothing_is_left_to_delete_waits_for_the_sync(void);
 
 /* contract_read.c */
 void a_new_store_is_empty(void);

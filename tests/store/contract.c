@@ -235,6 +235,7 @@ const struct harness_test contract_tests[] = {
 	HARNESS_TEST(a_prefix_of_the_last_bytes_ends_where_it_should),
 	HARNESS_TEST(an_expired_key_is_not_deleted_again),
 	HARNESS_TEST(a_prefix_includes_what_is_not_yet_synced),
+	HARNESS_TEST(that_nothing_is_left_to_delete_waits_for_the_sync),
 	HARNESS_TEST(an_expired_key_is_absent_at_once),
 	HARNESS_TEST(housekeeping_keeps_all_that_lives),
 	HARNESS_TEST(tickets_may_be_synced_late_and_in_any_order),

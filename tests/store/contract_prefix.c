@@ -116,3 +116,27 @@ void a_prefix_includes_what_is_not_yet_synced(void)
 	CU_ASSERT_EQUAL(batch.revision, 0);
 	contract_close(store);
 }
+
+/* That a power cut could bring the keys back is to be known before. */
+void that_nothing_is_left_to_delete_waits_for_the_sync(void)
+{
+	struct store *store = contract_open();
+	struct store_op op = op_delete(view_of("a1"));
+	struct store_batch batch = { .ops = &op, .op_count = 1 };
+	uint64_t deleted = 99;
+	uint64_t revision = 99;
+	uint64_t ticket = 0;
+	uint64_t its_own = 0;
+
+	contract_put(store, "a1", "x");
+	CU_ASSERT_EQUAL(store_commit(store, &batch, &ticket), ERR_OK);
+	CU_ASSERT_EQUAL(store_delete_prefix(store, view_of("a"), &deleted,
+					    &revision, &its_own),
+			ERR_OK);
+	CU_ASSERT_EQUAL(deleted, 0);
+	CU_ASSERT_EQUAL(revision, 0);
+	CU_ASSERT(its_own >= batch.revision);
+	CU_ASSERT_EQUAL(store_sync(store, its_own), ERR_OK);
+	CU_ASSERT(contract_revision(store) >= batch.revision);
+	contract_close(store);
+}

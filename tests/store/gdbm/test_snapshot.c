@@ -219,6 +219,36 @@ static void snapshots_are_whole_while_others_write(void)
 	munmap(stop, sizeof(*stop));
 }
 
+static void what_is_not_yet_synced_is_in_no_snapshot(void)
+{
+	struct store *store = contract_open();
+	struct store_op ops[] = { op_put(view_of("changed"), view_of("new")),
+				  op_put(view_of("made"), view_of("new")),
+				  op_delete(view_of("dropped")) };
+	struct store_batch batch = { .ops = ops, .op_count = 3 };
+	struct store *snapshot = NULL;
+	uint64_t revision = 0;
+	uint64_t ticket = 0;
+
+	contract_put(store, "changed", "old");
+	contract_put(store, "dropped", "old");
+	CU_ASSERT_EQUAL(store_commit(store, &batch, &ticket), ERR_OK);
+	CU_ASSERT_EQUAL_FATAL(
+		store_snapshot(store, view_of(""), &snapshot, &revision),
+		ERR_OK);
+	CU_ASSERT_EQUAL(revision, 2);
+	/* Nor is it once it has been synced. */
+	for (int i = 0; i < 2; i++) {
+		CU_ASSERT(contract_lists_all(snapshot, "changed dropped "));
+		CU_ASSERT_STRING_EQUAL(contract_value(snapshot, "changed"),
+				       "old");
+		CU_ASSERT(contract_absent(snapshot, "made"));
+		CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	}
+	CU_ASSERT_EQUAL(store_close(snapshot), ERR_OK);
+	contract_close(store);
+}
+
 static void leave_a_snapshot(struct store *store)
 {
 	struct store *snapshot;
@@ -287,6 +317,7 @@ static void a_snapshot_that_fails_leaves_nothing(void)
 
 static const struct harness_test tests[] = {
 	HARNESS_TEST(snapshots_are_whole_while_others_write),
+	HARNESS_TEST(what_is_not_yet_synced_is_in_no_snapshot),
 	HARNESS_TEST(what_a_dead_process_left_is_removed),
 	HARNESS_TEST(a_snapshot_that_fails_leaves_nothing),
 };

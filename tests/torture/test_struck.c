@@ -76,7 +76,7 @@ static pid_t strike(struct store *store, const struct work *work, unsigned nth,
 	store_attach(store, 1);
 	fault_arm(FAULT_CALL, nth, how);
 	err = work->run(store);
-	_exit(fault_disarm() ? 2 : err != ERR_OK);
+	_exit(err ? 1 : fault_disarm() ? 2 : 0);
 }
 
 /* In turns: killed at call 1, 2, 3, ... until it comes through. */
@@ -169,6 +169,47 @@ static void two_processes_make_the_same_next_segment(void)
 static void whoever_checkpoints_is_killed_at_each_step(void)
 {
 	killed_at_every_step(&a_checkpoint);
+}
+
+/*
+ * Stopped at call 1, 2, 3, ...: nobody makes another one beside it, since both
+ * would give files the same names.  It goes on where it stands.
+ */
+static void whoever_checkpoints_is_stopped_at_each_step(void)
+{
+	struct store *store = contract_open();
+	bool struck = true;
+	unsigned kept_out = 0;
+	unsigned n;
+
+	for (n = 1; struck && n < STEPS_MAX; n++) {
+		char number[16];
+		int status = 0;
+		enum err err;
+		pid_t pid;
+
+		others_prepare(store);
+		pid = strike(store, &a_checkpoint, n, FAULT_STOP);
+		CU_ASSERT_EQUAL(waitpid(pid, &status, WUNTRACED), pid);
+		struck = WIFSTOPPED(status);
+		if (struck) {
+			err = checkpoint_run((struct gdbm_store *)store);
+			CU_ASSERT(err == ERR_OK || err == ERR_BUSY);
+			kept_out += err == ERR_BUSY;
+			kill(pid, SIGCONT);
+			CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+			/* It had been struck, and came through. */
+			CU_ASSERT(WIFEXITED(status) &&
+				  WEXITSTATUS(status) == 2);
+		}
+		store_reap(store, 1);
+		snprintf(number, sizeof(number), "%u", n);
+		others_go_on(store, number);
+	}
+	CU_ASSERT(n > 10 && n < STEPS_MAX);
+	CU_ASSERT(kept_out > n / 2);
+	printf("# stopped at %u steps\n", n - 2);
+	others_close(store);
 }
 
 /* MANIFEST is another one on disk than the one that was announced. */
@@ -302,6 +343,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(whoever_commits_is_stopped_at_each_step),
 	HARNESS_TEST(two_processes_make_the_same_next_segment),
 	HARNESS_TEST(whoever_checkpoints_is_killed_at_each_step),
+	HARNESS_TEST(whoever_checkpoints_is_stopped_at_each_step),
 	HARNESS_TEST(a_kill_between_the_manifest_s_rename_and_its_announcement),
 	HARNESS_TEST(holders_and_waiters_of_each_lock_are_stopped_and_killed),
 };

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -49,6 +50,7 @@ struct control {
 	_Atomic unsigned early;     /* numbers seen before they were synced */
 	_Atomic uint64_t pending;   /* number that is committed */
 	_Atomic uint64_t synced; /* ... and on disk: a sync has ended since */
+	_Atomic bool no_end; /* no frame that ends a segment can be written */
 	_Atomic bool stop;
 	_Atomic int step; /* enum step */
 };
@@ -143,6 +145,11 @@ int fsync(int fd)
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
 {
+	if (control && atomic_load(&control->no_end) &&
+	    size == JOURNAL_FRAME_HEAD_SIZE) {
+		errno = EIO;
+		return -1;
+	}
 	if (control)
 		atomic_fetch_add(&control->written, size);
 	return syscall(SYS_pwrite64, fd, data, size, at);
@@ -159,13 +166,18 @@ static const struct contract_engine engine = { .name = "gdbm",
 					       .persists = true,
 					       .settings = settings };
 
+static void take_control(void)
+{
+	control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CU_ASSERT_FATAL(control != MAP_FAILED);
+}
+
 static struct store *begin(void)
 {
 	struct store *store = contract_open();
 
-	control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CU_ASSERT_FATAL(control != MAP_FAILED);
+	take_control();
 	return store;
 }
 
@@ -354,6 +366,114 @@ static void after_a_syncer_died_its_bytes_are_written_again(void)
 	CU_ASSERT(atomic_load(&control->written) >= before + 2 * once - 8);
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "value");
 	CU_ASSERT_STRING_EQUAL(contract_value(store, "other"), "value");
+	contract_close(store);
+	end();
+}
+
+/* Nor is there another heir: whoever has the lock next is told of nothing. */
+static void nor_does_it_matter_that_the_segment_can_not_be_sealed(void)
+{
+	struct store *store = begin();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	uint64_t ticket = 0;
+	uint64_t once;
+	uint64_t before;
+	int status = 0;
+	pid_t pid;
+
+	CU_ASSERT_EQUAL(commit(store, "first", "value", &ticket), ERR_OK);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	pid = child(store, 1, commit_and_die_in_sync);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT(WIFSIGNALED(status));
+	store_reap(store, 1);
+	once = atomic_load(&control->written);
+	CU_ASSERT_EQUAL(commit(store, "other", "value", &ticket), ERR_OK);
+	once = atomic_load(&control->written) - once;
+	before = atomic_load(&control->written);
+	atomic_store(&control->no_end, true);
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_IO);
+	atomic_store(&control->no_end, false);
+	/* `key` and `other`, and the head of a segment that is not used. */
+	CU_ASSERT(atomic_load(&control->written) >=
+		  before + 2 * once - 8 + JOURNAL_HEAD_SIZE);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "key"), "value");
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "other"), "value");
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
+	contract_close(store);
+	end();
+}
+
+/* Bytes that are not the dead one's any more are not written for them. */
+static void what_a_dead_syncer_has_lost_is_made_durable_for_nobody(void)
+{
+	struct store *store = begin();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+	const struct segment_file *file = NULL;
+	uint64_t ticket = 0;
+	struct segment *segment;
+	uint64_t number;
+	int status = 0;
+	pid_t pid;
+
+	CU_ASSERT_EQUAL(commit(store, "first", "value", &ticket), ERR_OK);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	pid = child(store, 1, commit_and_die_in_sync);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT(WIFSIGNALED(status));
+	store_reap(store, 1);
+	number = atomic_load(&g->shared->segment);
+	segment = shared_segment(g->shared, number);
+	CU_ASSERT_EQUAL_FATAL(engine_segment_file(g, number, &file), ERR_OK);
+	CU_ASSERT_EQUAL(pwrite(file->fd, "?", 1,
+			       (off_t)atomic_load(&segment->tail) - 16),
+			1);
+	CU_ASSERT_EQUAL(store_sync(store, ticket + 1), ERR_DAMAGED);
+	CU_ASSERT_EQUAL(store_sync(store, ticket + 1), ERR_STOPPED);
+	CU_ASSERT(contract_absent(store, "key"));
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "first"), "value");
+	contract_close(store);
+	end();
+}
+
+static void commit_and_leave(void)
+{
+	static char value[3001];
+	struct store *store = contract_open();
+	uint64_t ticket = 0;
+
+	memset(value, 'v', sizeof(value) - 1);
+	if (commit(store, "key", value, &ticket))
+		_exit(1);
+	_exit(0);
+}
+
+/* What it reads may be nowhere but in memory, after a sync that failed. */
+static void a_start_writes_again_what_it_has_replayed(void)
+{
+	struct store *store;
+	uint64_t before;
+	int status = 0;
+	pid_t pid;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(harness_tmpdir());
+	take_control();
+	pid = fork();
+	CU_ASSERT_FATAL(pid >= 0);
+	if (pid == 0)
+		commit_and_leave();
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT_EQUAL(status, 0);
+	before = atomic_load(&control->written);
+	store = contract_open();
+	CU_ASSERT(atomic_load(&control->written) >= before + 3000);
+	CU_ASSERT_EQUAL(contract_revision(store), 1);
+	contract_close(store);
+	/* All that it has is in tables: there is nothing to be written. */
+	before = atomic_load(&control->written);
+	store = contract_open();
+	CU_ASSERT(atomic_load(&control->written) < before + 3000);
 	contract_close(store);
 	end();
 }
@@ -863,6 +983,9 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(nobody_seals_what_a_sync_has_lost),
 	HARNESS_TEST(what_a_killed_housekeeper_was_to_expire_is_not_forgotten),
 	HARNESS_TEST(after_a_syncer_died_its_bytes_are_written_again),
+	HARNESS_TEST(nor_does_it_matter_that_the_segment_can_not_be_sealed),
+	HARNESS_TEST(what_a_dead_syncer_has_lost_is_made_durable_for_nobody),
+	HARNESS_TEST(a_start_writes_again_what_it_has_replayed),
 	HARNESS_TEST(who_can_not_open_a_segment_does_not_stop_writes),
 	HARNESS_TEST(unless_the_last_syncer_died),
 	HARNESS_TEST(a_manifest_that_somebody_may_have_read_stays),

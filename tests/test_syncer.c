@@ -31,13 +31,22 @@
 #define PEERS     8     /* more than are synced for at once */
 #define PATIENCE  20000 /* ms */
 #define ROUND_MAX 6
+#define NEWEST    1000 /* a ticket of the tests' own */
 
 /* Shared with the worker. */
 struct control {
 	_Atomic bool shut;
 	_Atomic bool fails;
 	_Atomic unsigned calls;
+	_Atomic uint64_t ticket; /* that a sync of the tests' own was for */
 };
+
+/* Who gives such tickets, and stands before whom. */
+static struct {
+	struct store_engine engine;
+	const struct store_engine *real;
+	unsigned commits;
+} tickets;
 
 static struct control *control;
 static bool no_threads;
@@ -246,17 +255,23 @@ struct fixture {
 	int fds[PEERS];
 };
 
-static int send_request(const struct fixture *f, const char *method, int key)
+static int send_body(const struct fixture *f, const char *method, int key,
+		     struct view body)
 {
 	struct buf bytes = BUF_EMPTY;
 	char target[32];
 	int fd = peer_dial(f->serving.listen[LISTEN_API]);
 
 	snprintf(target, sizeof(target), "/v1/kv/%d", key);
-	peer_request(&bytes, method, target, view_of("x"));
+	peer_request(&bytes, method, target, body);
 	peer_send(fd, &bytes);
 	buf_release(&bytes);
 	return fd;
+}
+
+static int send_request(const struct fixture *f, const char *method, int key)
+{
+	return send_body(f, method, key, view_of("x"));
 }
 
 static bool answered(int fd, const char *expected)
@@ -367,6 +382,67 @@ static void more_than_can_be_held_waits_for_the_sync(void)
 	serving_stop(&f.serving, CHILD_DRAIN);
 }
 
+/* Of large ones it takes fewer, so that their bodies have room. */
+static void bodies_wait_for_the_sync_too(void)
+{
+	enum { LARGE = 3, BYTES = 3 << 20 }; /* more than 8 MiB together */
+	static char body[BYTES];
+	struct fixture f;
+	int large[LARGE];
+	int late;
+
+	start_within_a_sync(&f);
+	for (int i = 0; i < LARGE; i++)
+		large[i] = send_body(&f, "PUT", PEERS + i,
+				     (struct view){ body, sizeof(body) });
+	late = send_request(&f, "GET", 0);
+	CU_ASSERT_FALSE(readable(late, 200));
+	atomic_store(&control->shut, false);
+	CU_ASSERT(all_answered(&f, "Status: 201 "));
+	for (int i = 0; i < LARGE; i++)
+		CU_ASSERT(answered(large[i], "Status: 201 "));
+	CU_ASSERT(answered(late, "Status: 200 "));
+	serving_stop(&f.serving, CHILD_DRAIN);
+}
+
+static enum err commit_for_a_ticket(struct store *store,
+				    struct store_batch *batch, uint64_t *ticket)
+{
+	enum err err = tickets.real->commit(store, batch, ticket);
+
+	*ticket = tickets.commits == PEERS / 2 ? NEWEST : 1;
+	tickets.commits++;
+	return err;
+}
+
+static enum err sync_and_tell(struct store *store, uint64_t ticket)
+{
+	(void)store;
+	atomic_fetch_add(&control->calls, 1);
+	atomic_store(&control->ticket, ticket);
+	return ERR_OK;
+}
+
+/* A write that changes nothing has the ticket of what it rests on. */
+static void a_round_is_synced_up_to_its_newest_change(void)
+{
+	struct fixture f;
+
+	put_all(&f);
+	tickets.real = f.serving.store->engine;
+	tickets.engine = *tickets.real;
+	tickets.engine.commit = commit_for_a_ticket;
+	tickets.engine.sync = sync_and_tell;
+	tickets.commits = 0;
+	f.serving.store->engine = &tickets.engine;
+	start(&f);
+	CU_ASSERT(all_answered(&f, "Status: 201 "));
+	CU_ASSERT_EQUAL(atomic_load(&control->calls), 1);
+	CU_ASSERT_EQUAL(atomic_load(&control->ticket), NEWEST);
+	f.serving.store->engine = tickets.real;
+	serving_stop(&f.serving, CHILD_DRAIN);
+}
+
 static void what_the_disk_refused_is_acknowledged_to_nobody(void)
 {
 	struct fixture f;
@@ -436,6 +512,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(who_reads_does_not_wait_for_the_disk),
 	HARNESS_TEST(what_is_written_meanwhile_shares_the_next_sync),
 	HARNESS_TEST(more_than_can_be_held_waits_for_the_sync),
+	HARNESS_TEST(bodies_wait_for_the_sync_too),
+	HARNESS_TEST(a_round_is_synced_up_to_its_newest_change),
 	HARNESS_TEST(what_the_disk_refused_is_acknowledged_to_nobody),
 	HARNESS_TEST(who_has_to_leave_within_a_sync_answers_first),
 	HARNESS_TEST(without_a_thread_a_worker_syncs_by_itself),

@@ -6,10 +6,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "fault.h"
 #include "harness.h"
+#include "next.h"
 #include "store/cases.h"
 #include "store/gdbm/engine.h"
 
@@ -33,6 +36,20 @@ static const struct contract_engine engine = { .name = "gdbm",
 					       .settings = small_limits };
 
 static char value[1000];
+static int64_t no_room_until_ms; /* monotonic: so long the disk says so */
+
+int fstatvfs(int fd, struct statvfs *status)
+{
+	int result;
+	NEXT(fstatvfs);
+
+	result = next(fd, status);
+	if (clock_monotonic_ms() < no_room_until_ms) {
+		status->f_bfree = 0;
+		status->f_bavail = 0;
+	}
+	return result;
+}
 
 /* What is held; 0 when nothing is. */
 static uint64_t held(void)
@@ -211,6 +228,50 @@ static void while_a_checkpoint_has_the_reserve_no_put_takes_it(void)
 	contract_close(store);
 }
 
+static void a_checkpoint_is_made_before_the_disk_is_full(void)
+{
+	struct store *store = contract_open();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+
+	g->conf.checkpoint_idle_ms = 60000;
+	put_keys(store, 3);
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
+	CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_OK);
+	CU_ASSERT_EQUAL(shared_unmerged(g->shared), 1);
+	no_room_until_ms = clock_monotonic_ms() + 60000;
+	g->housekeeping.room_ms = 0;
+	CU_ASSERT_EQUAL(store_housekeep(store, 0), ERR_OK);
+	no_room_until_ms = 0;
+	CU_ASSERT_EQUAL(shared_unmerged(g->shared), 0);
+	contract_close(store);
+}
+
+/* The room of a table that was replaced comes when its last reader reads on. */
+static void a_checkpoint_waits_for_room_but_not_for_ever(void)
+{
+	static const int64_t lacks_ms[] = { 300, 60000 };
+	struct store *store = contract_open();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+
+	put_keys(store, KEYS);
+	CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
+	CU_ASSERT_EQUAL(checkpoint_run(g), ERR_OK);
+	for (size_t i = 0; i < HARNESS_COUNT(lacks_ms); i++) {
+		int64_t begun_ms;
+		int64_t took_ms;
+
+		put_keys(store, 3);
+		CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
+		begun_ms = clock_monotonic_ms();
+		no_room_until_ms = begun_ms + lacks_ms[i];
+		CU_ASSERT_EQUAL(checkpoint_run(g), ERR_OK);
+		took_ms = clock_monotonic_ms() - begun_ms;
+		no_room_until_ms = 0;
+		CU_ASSERT(took_ms >= 300 && took_ms < 30000);
+	}
+	contract_close(store);
+}
+
 static void tables_shrink_when_the_disk_is_full(void)
 {
 	struct store *store = contract_open();
@@ -280,6 +341,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(many_keys_can_be_deleted_at_once),
 	HARNESS_TEST(a_checkpoint_without_room_has_the_reserve),
 	HARNESS_TEST(while_a_checkpoint_has_the_reserve_no_put_takes_it),
+	HARNESS_TEST(a_checkpoint_is_made_before_the_disk_is_full),
+	HARNESS_TEST(a_checkpoint_waits_for_room_but_not_for_ever),
 	HARNESS_TEST(tables_shrink_when_the_disk_is_full),
 	HARNESS_TEST(a_start_without_room_has_the_reserve),
 	HARNESS_TEST(a_start_makes_it_fit),

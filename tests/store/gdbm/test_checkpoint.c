@@ -336,6 +336,27 @@ static void expired_keys_become_commits_from_journal_and_tables(void)
 	contract_close(store);
 }
 
+/* What was found in a table says nothing of its next generation. */
+static void a_key_that_comes_into_a_table_late_expires_too(void)
+{
+	struct store *store = contract_open();
+	struct gdbm_store *g = (struct gdbm_store *)store;
+
+	contract_put(store, "stays", "value");
+	checkpoint(store);
+	CU_ASSERT_EQUAL(expiry_run(g), ERR_OK);
+	contract_put_until(store, "goes", contract_now_ms + 1000);
+	checkpoint(store);
+	CU_ASSERT_EQUAL(stats_of(store).tables, 1);
+	CU_ASSERT_EQUAL(stats_of(store).keys, 2);
+	contract_now_ms += 2000;
+	CU_ASSERT_EQUAL(expiry_run(g), ERR_OK);
+	CU_ASSERT_EQUAL(stats_of(store).expired, 1);
+	checkpoint(store);
+	CU_ASSERT_EQUAL(stats_of(store).keys, 1);
+	contract_close(store);
+}
+
 static void a_key_that_was_put_again_does_not_expire(void)
 {
 	struct store *store = contract_open();
@@ -812,6 +833,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_only_a_reader_still_needs_is_not_merged_again),
 	HARNESS_TEST(a_file_grown_out_of_proportion_is_written_anew),
 	HARNESS_TEST(expired_keys_become_commits_from_journal_and_tables),
+	HARNESS_TEST(a_key_that_comes_into_a_table_late_expires_too),
 	HARNESS_TEST(a_key_that_was_put_again_does_not_expire),
 	HARNESS_TEST(no_want_of_room_keeps_expiry_from_the_checkpoint),
 	HARNESS_TEST(a_close_leaves_nothing_in_a_journal_that_was_full),

@@ -38,7 +38,9 @@
 
 /*
  * A connection wakes one worker.  Should that one be killed or stopped just
- * then, another one looks after so long by itself.
+ * then, another one looks after so long by itself.  And so often it lets go of
+ * files that were replaced: what it is asked for, or woken for in vain, may
+ * need none of the store's for long.
  */
 #define LOOK_MS 1000
 
@@ -65,6 +67,7 @@ struct worker {
 	size_t body_bytes; /* of the held requests */
 	size_t taken;      /* in this round */
 	int64_t round_us;  /* when the round began */
+	int64_t let_go_us; /* ... after which files were let go of last */
 	struct pace pace;
 	struct syncer syncer;
 	bool alone; /* there is one process, and the store is in its memory */
@@ -221,11 +224,17 @@ static void wait_for_work(struct worker *w)
 	struct epoll_event events[3];
 	int count = epoll_wait(w->epoll_fd, events, 3, LOOK_MS);
 
-	if (count == 0)
-		store_idle(w->api.store);
 	for (int i = 0; i < count; i++)
 		if (events[i].data.fd == w->signal_fd)
 			obey(w);
+}
+
+static void let_go(struct worker *w)
+{
+	if (w->round_us - w->let_go_us < LOOK_MS * 1000)
+		return;
+	w->let_go_us = w->round_us;
+	store_idle(w->api.store);
 }
 
 static void answer_all_held(struct worker *w)
@@ -349,6 +358,7 @@ static int run(const struct service *service, const int *listen_fds,
 	while (!w.leaving) {
 		wait_for_work(&w);
 		work_a_round(&w);
+		let_go(&w);
 	}
 	work_last_rounds(&w);
 out:

@@ -7,9 +7,11 @@
 #include "worker.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -451,6 +453,42 @@ static void an_idle_worker_leaves_at_once(void)
 	CU_ASSERT(clock_monotonic_ms() - begun_ms < 5000);
 }
 
+/* How often the worker has let go, told across fork(2). */
+static _Atomic unsigned *let_go;
+
+static void count_letting_go(struct store *store)
+{
+	(void)store;
+	atomic_fetch_add(let_go, 1);
+}
+
+/* Also when there always is something to do, that needs none of its files. */
+static void a_worker_lets_go_of_files_whatever_it_is_asked_for(void)
+{
+	int64_t until_ms = clock_monotonic_ms() + 10000;
+	struct fixture f;
+	struct store_engine engine;
+	const struct store_engine *real;
+
+	let_go = mmap(NULL, sizeof(*let_go), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CU_ASSERT_FATAL(let_go != MAP_FAILED);
+	open_service(&f);
+	real = f.serving.store->engine;
+	engine = *real;
+	engine.idle = count_letting_go;
+	f.serving.store->engine = &engine;
+	serving_start(&f.serving);
+	while (atomic_load(let_go) < 2 && clock_monotonic_ms() < until_ms) {
+		CU_ASSERT(get(&f, "/livez", "Status: 200 "));
+		clock_sleep_ms(50);
+	}
+	CU_ASSERT(atomic_load(let_go) >= 2);
+	f.serving.store->engine = real;
+	stop(&f, CHILD_DRAIN);
+	munmap((void *)let_go, sizeof(*let_go));
+}
+
 /* What fails inside */
 
 struct failing {
@@ -875,6 +913,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_a_worker_leaves_behind_is_answered_by_the_next_one),
 	HARNESS_TEST(a_worker_that_leaves_when_the_service_ends_answers_all),
 	HARNESS_TEST(an_idle_worker_leaves_at_once),
+	HARNESS_TEST(a_worker_lets_go_of_files_whatever_it_is_asked_for),
 	HARNESS_TEST(a_write_that_is_not_on_disk_is_not_acknowledged),
 	HARNESS_TEST(what_fails_after_it_has_waited_is_told_to_whom_it_belongs),
 	HARNESS_TEST(

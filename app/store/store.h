@@ -90,7 +90,7 @@ enum err store_attach(struct store *store, unsigned slot);
 void store_reap(struct store *store, unsigned slot);
 
 /*
- * In a child that has had nothing to do for a while: let go of files that
+ * In a child, about once a second, whatever else it does: let go of files that
  * have been replaced, so that their room on disk comes back.
  */
 void store_idle(struct store *store);

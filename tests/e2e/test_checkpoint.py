@@ -5,6 +5,7 @@
 import glob
 import os
 import random
+import re
 import shutil
 import subprocess
 import threading
@@ -129,6 +130,40 @@ class Checkpoint(librapi.TestCase):
             service.kill()
             service.start()
             self.verify(service, models)
+
+    def open_tables(self, pid):
+        """Of those that are replaced the process has a file without a name."""
+        found = set()
+        for fd in glob.glob(f"/proc/{pid}/fd/*"):
+            try:
+                found.update(re.findall(r"/table-0*([0-9.]+)\.gdbm",
+                                        os.readlink(fd)))
+            except FileNotFoundError:
+                pass
+        return found
+
+    def test_who_only_says_that_it_lives_lets_go_of_replaced_tables(self):
+        """What others write, here an import, is not for it to read."""
+        service = self.service(**{**SMALL, "workers": 1})
+        connection = service.connect()
+        for n in range(10):
+            connection.request("PUT", f"/v1/kv/{n}", b"x")
+        lines = connection.request("GET", "/v1/export").body
+        librapi.wait_until(lambda: self.tables(service), "a table")
+        connection.request("GET", "/v1/kv/1")       # from there
+        before = set(self.tables(service))
+        worker, = service.workers()
+        self.assertEqual(self.open_tables(worker), before)
+        imported = connection.request("POST", "/v1/import", lines)
+        self.assertEqual(imported.status, 200, imported)
+
+        def let_go():
+            self.assertEqual(connection.request("GET", "/livez").status, 200)
+            return not before & self.open_tables(worker)
+
+        librapi.wait_until(let_go, f"{before} let go", 10)
+        self.assertNotEqual(set(self.tables(service)), before)
+        connection.close()
 
     def test_disk_use_is_bounded_by_what_is_alive(self):
         service = self.service(**SMALL)

@@ -31,6 +31,9 @@
 /* Descriptors that are not a watcher's. */
 #define OTHER_DESCRIPTORS 128
 
+/* So often files of the store that were replaced are let go of. */
+#define LET_GO_MS 1000
+
 /* For those who have to take their last bytes when we leave. */
 #define LEAVE_MS 1000
 
@@ -50,7 +53,8 @@ struct watcher {
 	int changes_fd;
 	bool hearing; /* of changes: there is a watcher */
 	bool leaving;
-	bool more; /* there is more to be shown */
+	bool more;         /* there is more to be shown */
+	int64_t let_go_ms; /* when to look for files that were replaced */
 };
 
 /* Serving a request */
@@ -311,8 +315,16 @@ static void wait_for_events(struct watcher *w, int64_t until_ms)
 	/* A wake may be lost (store.h), and who is new may be behind. */
 	if (count <= 0 || w->audience.watchers > watchers)
 		w->more = true;
-	if (count == 0 && wait_ms > 0)
-		store_idle(w->api.store);
+}
+
+static void let_go(struct watcher *w)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (now_ms < w->let_go_ms)
+		return;
+	w->let_go_ms = now_ms + LET_GO_MS;
+	store_idle(w->api.store);
 }
 
 static void turn(struct watcher *w, int64_t until_ms)
@@ -321,6 +333,7 @@ static void turn(struct watcher *w, int64_t until_ms)
 	wait_for_events(w, until_ms);
 	hear_of_changes(w);
 	show(w);
+	let_go(w);
 }
 
 /* Starting and leaving */

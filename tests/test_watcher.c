@@ -6,9 +6,11 @@
 #include "watcher.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +31,16 @@ struct fixture {
 	char listen[LISTEN_REQUESTS][256];
 	pid_t pid;
 };
+
+static const struct store_engine *real;
+static struct store_engine counting;
+static _Atomic unsigned *let_go; /* across fork(2); NULL: nobody counts */
+
+static void count_letting_go(struct store *store)
+{
+	(void)store;
+	atomic_fetch_add(let_go, 1);
+}
 
 static void start_with(struct fixture *f, uint64_t backlog_max)
 {
@@ -64,6 +76,11 @@ static void start_with(struct fixture *f, uint64_t backlog_max)
 	CU_ASSERT_EQUAL_FATAL(store_open(&store_conf, &f->service.store),
 			      ERR_OK);
 	CU_ASSERT_EQUAL_FATAL(service_listen(&f->service, -1), ERR_OK);
+	real = f->service.store->engine;
+	counting = *real;
+	counting.idle = count_letting_go;
+	if (let_go)
+		f->service.store->engine = &counting;
 	f->pid = fork();
 	if (f->pid == 0)
 		_exit(watcher_run(&f->service));
@@ -82,6 +99,7 @@ static void wait_end(struct fixture *f)
 	CU_ASSERT_EQUAL(waitpid(f->pid, &status, 0), f->pid);
 	CU_ASSERT_EQUAL(status, 0);
 	service_close_listeners(&f->service);
+	f->service.store->engine = real;
 	store_close(f->service.store);
 }
 
@@ -568,6 +586,32 @@ static void other_requests_are_served_as_by_a_worker(void)
 	stop(&f);
 }
 
+/* Of files that were replaced; also while others wait for changes. */
+static void it_lets_go_whatever_it_does(void)
+{
+	int64_t until_ms = clock_monotonic_ms() + 10000;
+	struct buf seen = BUF_EMPTY;
+	struct fixture f;
+	int fd;
+
+	let_go = mmap(NULL, sizeof(*let_go), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CU_ASSERT_FATAL(let_go != MAP_FAILED);
+	start(&f);
+	fd = watch(&f, "/v1/watch");
+	CU_ASSERT(see(fd, &seen, "id: 0\n\n"));
+	while (atomic_load(let_go) < 2 && clock_monotonic_ms() < until_ms) {
+		CU_ASSERT(put(&f, "/v1/kv/a"));
+		clock_sleep_ms(50);
+	}
+	CU_ASSERT(atomic_load(let_go) >= 2);
+	close(fd);
+	buf_release(&seen);
+	stop(&f);
+	munmap((void *)let_go, sizeof(*let_go));
+	let_go = NULL;
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(what_is_put_is_seen_by_all_who_watch_it),
 	HARNESS_TEST(who_comes_late_catches_up),
@@ -584,6 +628,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(leaving_ends_streams_and_answers_polls),
 	HARNESS_TEST(who_has_connected_when_the_service_ends_is_answered),
 	HARNESS_TEST(other_requests_are_served_as_by_a_worker),
+	HARNESS_TEST(it_lets_go_whatever_it_does),
 };
 
 int main(void)

@@ -8,11 +8,12 @@
  * Who does not take what it is sent is shown nothing more until it has: what
  * it has yet to hear of is in the store's journal, not in memory.  Once the
  * bytes that are kept for slow readers have grown past a bound, nobody is shown
- * anything, and those who take less of theirs in a second than a quarter of that
- * bound are cut off, so that it does not last.  So is who has fallen so far behind
- * that the journal no longer holds what it has yet to hear.  Both may come
- * back and go on where they were.  A long poll for which a single revision has
- * more than that bound never could: it is told that the changes are gone.
+ * anything, and those who take less of theirs in a second than a quarter of
+ * that bound are cut off, so that it does not last.  So is who has fallen so
+ * far behind that the journal no longer holds what it has yet to hear.  Both
+ * may come back and go on where they were.  A long poll for which a single
+ * revision has more than that bound never could: it is told that the changes
+ * are gone.
  */
 #ifndef AUDIENCE_H
 #define AUDIENCE_H

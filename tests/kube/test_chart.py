@@ -407,6 +407,18 @@ class Chart(librapi.TestCase):
               "LIGHTTPD_EVENT_HANDLER": "poll",
               "LIGHTTPD_IMPORT_MAX_BYTES": "0"}])
 
+    def test_an_import_has_a_quarter_of_the_volume_for_uploads(self):
+        for web, most in (({"uploadSize": "7Mi"}, 7 << 18),
+                          ({"uploadSize": "3Gi"}, 3 << 28),
+                          ({"uploadSize": "2Ti"}, 1 << 39),
+                          ({"uploadSize": "3Gi", "importMaxBytes": 1 << 33},
+                           1 << 33)):
+            docs = kube.by_kind(kube.documents(kube.template(*kube.sets(
+                {"web." + name: value for name, value in web.items()})
+                ).stdout))
+            self.assertEqual(docs["ConfigMap", "librapi"]["data"]
+                             ["LIGHTTPD_IMPORT_MAX_BYTES"], str(most), web)
+
     def test_other_settings_are_another_pod(self):
         marks = {doc["spec"]["template"]["metadata"]["annotations"]
                  ["checksum/settings"] for doc in self.all

@@ -51,6 +51,18 @@ app.kubernetes.io/part-of: {{ include "librapi.fullname" . | quote }}
 {{- default (include "librapi.fullname" .) .Values.access.existingSecret -}}
 {{- end -}}
 
+{{/* Unless it is given, a quarter of what the volume for uploads holds. */}}
+{{- define "librapi.importMaxBytes" -}}
+{{- $size := .Values.web.uploadSize -}}
+{{- $unit := get (dict "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776) (regexFind "[MGT]i" $size) -}}
+{{- $quarter := div (mul $unit (regexFind "^[0-9]+" $size)) 4 -}}
+{{- if kindIs "invalid" .Values.web.importMaxBytes -}}
+{{- $quarter -}}
+{{- else -}}
+{{- printf "%.0f" (float64 .Values.web.importMaxBytes) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What pod security "restricted" asks of a container. */}}
 {{- define "librapi.confined" -}}
 allowPrivilegeEscalation: false

@@ -85,6 +85,15 @@ enum err journal_create(int dir, uint64_t number, uint64_t first_revision,
 	return err;
 }
 
+void journal_unmake(int dir, uint64_t number)
+{
+	char name[JOURNAL_NAME_SIZE];
+
+	journal_name(number, name);
+	file_remove(dir, JOURNAL_NEW_NAME);
+	file_remove(dir, name);
+}
+
 static enum err refuse(enum err err, const char *name, const char *detail)
 {
 	log_event(LOG_ERROR, "journal-refused", "file", name, "bytes", "0-63",

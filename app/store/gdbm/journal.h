@@ -101,6 +101,12 @@ enum err journal_create(int dir, uint64_t number, uint64_t first_revision,
 			uint64_t capacity, struct journal_head *head, int *fd);
 
 /*
+ * Remove what one who died has left of the making of a segment, which nobody
+ * needs yet: with or without its name, it takes the room of another.
+ */
+void journal_unmake(int dir, uint64_t number);
+
+/*
  * Open a segment and read its head.  ERR_NOT_FOUND; ERR_FORMAT and
  * ERR_DAMAGED, logged; ERR_IO.
  */

@@ -145,6 +145,7 @@ enum err rotate_locked(struct gdbm_store *g, uint64_t least, bool small)
 				       !(small && atomic_load(&shared->merging))
 			       ? ERR_FULL
 			       : ERR_BUSY;
+	journal_unmake(g->dir, number + 1);
 	err = create_for_puts(g, empty ? larger : least, &head, &fd);
 	atomic_store(&shared->full, err == ERR_FULL);
 	if (err == ERR_FULL && small && (!empty || least > capacity))

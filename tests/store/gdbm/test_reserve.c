@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The room that is kept for checkpoints: what is held, and who may use it. */
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -293,6 +295,83 @@ static void tables_shrink_when_the_disk_is_full(void)
 	contract_close(store);
 }
 
+static uint64_t disk_bytes; /* as if it had no more; 0: what it has */
+
+static uint64_t used_bytes(void)
+{
+	DIR *dir = opendir(harness_path("data"));
+	struct dirent *entry;
+	struct stat status;
+	uint64_t bytes = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(dir);
+	while ((entry = readdir(dir)))
+		if (!fstatat(dirfd(dir), entry->d_name, &status, 0) &&
+		    S_ISREG(status.st_mode))
+			bytes += (uint64_t)status.st_blocks * 512;
+	closedir(dir);
+	return bytes;
+}
+
+int fstatvfs(int fd, struct statvfs *status)
+{
+	NEXT(fstatvfs);
+	int result = next(fd, status);
+
+	if (!disk_bytes)
+		return result;
+	status->f_frsize = 1;
+	status->f_bfree =
+		disk_bytes > used_bytes() ? disk_bytes - used_bytes() : 0;
+	status->f_bavail = status->f_bfree;
+	return result;
+}
+
+/* Whether it came to an end, instead of dying at the n-th call. */
+static bool rotate_and_die(struct store *store, unsigned n)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	CU_ASSERT_FATAL(pid >= 0);
+	if (pid == 0) {
+		store_attach(store, 1);
+		fault_arm(FAULT_WRITE, n, FAULT_KILL);
+		rotate_run((struct gdbm_store *)store);
+		_exit(0);
+	}
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	store_reap(store, 1);
+	return WIFEXITED(status);
+}
+
+/* There is room for one segment and its reserve, and not for two. */
+static void a_dead_one_s_segment_takes_no_room_of_the_next(void)
+{
+	bool ended = false;
+
+	segment_bytes = 1 << 20;
+	for (unsigned n = 1; !ended && n < 100; n++) {
+		struct store *store = contract_open();
+		struct gdbm_store *g = (struct gdbm_store *)store;
+		uint64_t number;
+
+		CU_ASSERT_EQUAL(put(store, 1), ERR_OK);
+		disk_bytes = used_bytes() + 4 * segment_bytes;
+		ended = rotate_and_die(store, n);
+		if (!ended)
+			CU_ASSERT_EQUAL(rotate_run(g), ERR_OK);
+		disk_bytes = 0;
+		number = atomic_load(&g->shared->segment);
+		CU_ASSERT_EQUAL(
+			shared_segment(g->shared, number)->head.capacity,
+			segment_bytes);
+		contract_close(store);
+	}
+	CU_ASSERT(ended);
+	segment_bytes = SEGMENT;
+}
+
 /* Killed with a full disk: what is held is the room to start in. */
 static void a_start_without_room_has_the_reserve(void)
 {
@@ -344,6 +423,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_checkpoint_is_made_before_the_disk_is_full),
 	HARNESS_TEST(a_checkpoint_waits_for_room_but_not_for_ever),
 	HARNESS_TEST(tables_shrink_when_the_disk_is_full),
+	HARNESS_TEST(a_dead_one_s_segment_takes_no_room_of_the_next),
 	HARNESS_TEST(a_start_without_room_has_the_reserve),
 	HARNESS_TEST(a_start_makes_it_fit),
 };

@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import secrets
+import signal
 import sys
 
 import container
@@ -171,6 +172,17 @@ class Pod(librapi.TestCase):
         self.assertEqual(container.request("GET", "/v1/kv/a").status, 401)
         self.assertEqual(container.request("GET", "/v1/kv/a",
                                            token=token).body, b"x")
+
+    def test_a_web_that_hangs_is_no_trouble_of_app(self):
+        docs = chart(container.VERSIONS[1])
+        self.play(docs)
+        deployment = next(doc for doc in docs if doc["kind"] == "Deployment")
+        app, _ = deployment["spec"]["template"]["spec"]["containers"]
+        web = container.inspect("container", NAME + "-pod-0-web")["State"]
+        os.kill(web["Pid"], signal.SIGSTOP)
+        for probe in ("startupProbe", "livenessProbe"):
+            container.podman("exec", NAME + "-pod-0-app",
+                             *app[probe]["exec"]["command"])
 
     def test_the_plain_manifests_make_such_a_pod_too(self):
         self.play(manifests(container.VERSIONS[0]))

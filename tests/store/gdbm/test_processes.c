@@ -195,6 +195,90 @@ static void increments_of_many_processes_add_up(void)
 	board_free();
 }
 
+static const char *const sides[] = { "left", "right" };
+
+/*
+ * Put what revision the other side has, on the condition that it has it.  Who
+ * is told of another one begins anew with that.
+ */
+static void name_the_other_side(struct store *store, unsigned slot)
+{
+	uint64_t seen = 0;
+
+	for (int i = 0; i < INCREMENTS;) {
+		char text[24];
+		struct store_condition condition = {
+			.key = view_of(sides[1 - slot % 2]),
+			.test = seen ? STORE_REVISION_IN : STORE_ABSENT,
+			.revisions = &seen,
+			.revision_count = 1,
+		};
+		struct store_op op;
+		struct store_batch batch = { .conditions = &condition,
+					     .condition_count = 1,
+					     .ops = &op,
+					     .op_count = 1 };
+		uint64_t ticket = 0;
+		enum err err;
+
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)seen);
+		op = op_put(view_of(sides[slot % 2]), view_of(text));
+		err = store_commit(store, &batch, &ticket);
+		if (err && err != ERR_CONDITION)
+			wrong("name the other side", err);
+		i += !err;
+		seen = condition.current;
+	}
+}
+
+struct named {
+	uint64_t newest[2];
+	unsigned count;
+	unsigned wrong;
+};
+
+static bool check_name(void *arg, const struct store_change *change)
+{
+	struct named *named = arg;
+	size_t side = view_equal_string(change->key, sides[1]);
+	uint64_t seen = UINT64_MAX;
+
+	view_to_uint64(change->record.value, UINT64_MAX, &seen);
+	named->wrong += seen != named->newest[1 - side];
+	named->newest[side] = change->revision;
+	named->count++;
+	return true;
+}
+
+/* A condition holds at the very revision of what it allows. */
+static void what_a_condition_is_about_does_not_change_meanwhile(void)
+{
+	struct store *store = contract_open();
+	struct named named = { .count = 0 };
+	pid_t pids[WRITERS];
+	pid_t housekeeper;
+	uint64_t next;
+	uint64_t oldest;
+
+	board_new();
+	housekeeper = start(store, HOUSEKEEPER, keep_house);
+	for (unsigned i = 0; i < WRITERS; i++)
+		pids[i] = start(store, i, name_the_other_side);
+	for (unsigned i = 0; i < WRITERS; i++)
+		stop_child(pids[i]);
+	atomic_store(&board->stop, true);
+	stop_child(housekeeper);
+	CU_ASSERT(!atomic_load(&board->wrong));
+	CU_ASSERT_EQUAL(store_sync(store, WRITERS * INCREMENTS), ERR_OK);
+	CU_ASSERT_EQUAL(
+		store_changes(store, 0, check_name, &named, &next, &oldest),
+		ERR_OK);
+	CU_ASSERT_EQUAL(named.count, WRITERS * INCREMENTS);
+	CU_ASSERT_EQUAL(named.wrong, 0);
+	contract_close(store);
+	board_free();
+}
+
 /* ++ inside the lock, without a loop. */
 static enum err add_one(void *arg, struct store_op *op,
 			const struct record *found)
@@ -756,6 +840,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(what_hooks_of_many_processes_add_adds_up),
 	HARNESS_TEST(transfers_keep_their_sum),
 	HARNESS_TEST(increments_of_many_processes_add_up),
+	HARNESS_TEST(what_a_condition_is_about_does_not_change_meanwhile),
 	HARNESS_TEST(killed_processes_lose_nothing_acknowledged),
 };
 

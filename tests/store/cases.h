@@ -78,6 +78,7 @@ void a_hook_may_make_another_operation_of_it(void);
 void a_hook_changes_type_and_expiry_too(void);
 void a_hook_sees_what_the_batch_did_before_it(void);
 void a_hook_s_error_fails_the_whole_batch(void);
+void a_hook_s_error_waits_for_what_it_rests_on(void);
 void no_hook_is_asked_when_a_condition_is_false(void);
 void what_a_hook_makes_keeps_the_limits(void);
 void a_batch_of_gets_reads_one_revision(void);

@@ -227,6 +227,7 @@ const struct harness_test contract_tests[] = {
 	HARNESS_TEST(a_hook_changes_type_and_expiry_too),
 	HARNESS_TEST(a_hook_sees_what_the_batch_did_before_it),
 	HARNESS_TEST(a_hook_s_error_fails_the_whole_batch),
+	HARNESS_TEST(a_hook_s_error_waits_for_what_it_rests_on),
 	HARNESS_TEST(no_hook_is_asked_when_a_condition_is_false),
 	HARNESS_TEST(what_a_hook_makes_keeps_the_limits),
 	HARNESS_TEST(a_batch_of_gets_reads_one_revision),

@@ -220,6 +220,27 @@ void a_hook_s_error_fails_the_whole_batch(void)
 	contract_close(store);
 }
 
+/* That a value is no number, say, may rest on a put that could be lost. */
+void a_hook_s_error_waits_for_what_it_rests_on(void)
+{
+	struct store *store = contract_open();
+	struct hook hook = { .err = ERR_NOT_TEXT };
+	struct store_op first = op_put(view_of("a"), view_of("1"));
+	struct store_op second =
+		with_hook(op_put(view_of("a"), view_of("2")), &hook);
+	struct store_batch batch = { .ops = &first, .op_count = 1 };
+	uint64_t ticket = 0;
+
+	CU_ASSERT_EQUAL(store_commit(store, &batch, &ticket), ERR_OK);
+	batch.ops = &second;
+	ticket = 0;
+	CU_ASSERT_EQUAL(store_commit(store, &batch, &ticket), ERR_NOT_TEXT);
+	CU_ASSERT_EQUAL(ticket, 1);
+	CU_ASSERT_EQUAL(store_sync(store, ticket), ERR_OK);
+	CU_ASSERT_STRING_EQUAL(contract_value(store, "a"), "1");
+	contract_close(store);
+}
+
 void no_hook_is_asked_when_a_condition_is_false(void)
 {
 	struct store *store = contract_open();

@@ -13,7 +13,8 @@ static size_t ops_most;  /* of one commit; 0: any number */
 static int busy_turns;   /* how often commit() is busy yet */
 static int commits_left; /* before commit() says ERR_FULL; -1: for ever */
 static int calls;
-static int busy_syncs; /* how often sync() is busy yet */
+static int busy_syncs;  /* how often sync() is busy yet */
+static uint64_t synced; /* the last ticket */
 
 static enum err moody_commit(struct store *store, struct store_batch *batch,
 			     uint64_t *ticket)
@@ -34,6 +35,7 @@ static enum err moody_sync(struct store *store, uint64_t ticket)
 {
 	if (busy_syncs > 0 && busy_syncs--)
 		return ERR_BUSY;
+	synced = ticket;
 	return calm->sync(store, ticket);
 }
 
@@ -56,6 +58,7 @@ static struct store *open_store(void)
 	commits_left = -1;
 	calls = 0;
 	busy_syncs = 0;
+	synced = 0;
 	return store;
 }
 
@@ -136,6 +139,7 @@ static void what_is_too_large_at_once_is_halved(void)
 	CU_ASSERT_EQUAL(bulk_flush(&bulk), ERR_OK);
 	CU_ASSERT_EQUAL(bulk.puts, 20);
 	CU_ASSERT_EQUAL(bulk.commits, 8);
+	CU_ASSERT_EQUAL(synced, 8);
 	CU_ASSERT_EQUAL(count_keys(store), 20);
 	bulk_release(&bulk);
 	store_close(store);
@@ -186,6 +190,7 @@ static void what_was_committed_before_a_failure_stays(void)
 	CU_ASSERT_EQUAL(err, ERR_FULL);
 	CU_ASSERT_EQUAL(bulk.puts, 1024);
 	CU_ASSERT_EQUAL(bulk.commits, 2);
+	CU_ASSERT_EQUAL(synced, 2); /* since it is told how many are in */
 	CU_ASSERT_EQUAL(count_keys(store), 1024);
 	bulk_release(&bulk);
 	store_close(store);

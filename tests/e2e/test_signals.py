@@ -8,6 +8,7 @@ import threading
 import time
 
 import librapi
+import stored
 
 
 class Clients:
@@ -152,6 +153,21 @@ class Reload(librapi.TestCase):
         self.assertIn("setting=table_max_keys", log)
         self.assertNotIn("event=child-died", log)
         clients.verify(self)
+
+    def test_what_was_kept_by_other_settings_is_not_given(self):
+        service = self.service_with_file("cors-origin = *\n")
+        service.put("/v1/kv/a", b"1")
+        kept = stored.keep(service, "/v1/kv/a")
+        self.assertEqual(kept["Access-Control-Allow-Origin"], "*")
+        self.rewrite("cors-origin = http://one.example\n")
+        before = service.workers()
+        service.program.send_signal(signal.SIGHUP)
+        librapi.wait_until(
+            lambda: not set(before) & set(service.workers()),
+            "new workers; log: " + service.log())
+        got = service.get("/v1/kv/a")
+        self.assertEqual(got.body, b"1")
+        self.assertIsNone(got["Access-Control-Allow-Origin"])
 
     def test_a_bad_file_leaves_everything_as_it_was(self):
         service = self.service_with_file("cors-origin = http://one.example\n")

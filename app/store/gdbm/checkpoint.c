@@ -32,7 +32,7 @@
 
 #define TABLES_BETWEEN_MANIFESTS 32
 #define TURN_MS                  50
-#define LET_GO_MS                1500 /* idle processes look each second */
+#define LET_GO_MS                1500 /* processes look each second */
 
 struct checkpoint {
 	struct gdbm_store *g;

@@ -131,6 +131,11 @@ class Checkpoint(librapi.TestCase):
             service.start()
             self.verify(service, models)
 
+    def merged(self, service):
+        """The revision up to which all is in tables."""
+        with open(service.path("data", "MANIFEST"), encoding="ascii") as f:
+            return int(re.search(r"^revision (\d+)$", f.read(), re.M)[1])
+
     def open_tables(self, pid):
         """Of those that are replaced the process has a file without a name."""
         found = set()
@@ -149,7 +154,7 @@ class Checkpoint(librapi.TestCase):
         for n in range(10):
             connection.request("PUT", f"/v1/kv/{n}", b"x")
         lines = connection.request("GET", "/v1/export").body
-        librapi.wait_until(lambda: self.tables(service), "a table")
+        librapi.wait_until(lambda: self.merged(service) == 10, "a table")
         connection.request("GET", "/v1/kv/1")       # from there
         before = set(self.tables(service))
         worker, = service.workers()

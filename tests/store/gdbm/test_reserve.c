@@ -40,12 +40,35 @@ static const struct contract_engine engine = { .name = "gdbm",
 static char value[1000];
 static int64_t no_room_until_ms; /* monotonic: so long the disk says so */
 
+static uint64_t disk_bytes; /* as if it had no more; 0: what it has */
+
+static uint64_t used_bytes(void)
+{
+	DIR *dir = opendir(harness_path("data"));
+	struct dirent *entry;
+	struct stat status;
+	uint64_t bytes = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(dir);
+	while ((entry = readdir(dir)))
+		if (!fstatat(dirfd(dir), entry->d_name, &status, 0) &&
+		    S_ISREG(status.st_mode))
+			bytes += (uint64_t)status.st_blocks * 512;
+	closedir(dir);
+	return bytes;
+}
+
 int fstatvfs(int fd, struct statvfs *status)
 {
-	int result;
 	NEXT(fstatvfs);
+	uint64_t used = disk_bytes ? used_bytes() : 0;
+	int result = next(fd, status);
 
-	result = next(fd, status);
+	if (disk_bytes) {
+		status->f_frsize = 1;
+		status->f_bfree = disk_bytes > used ? disk_bytes - used : 0;
+		status->f_bavail = status->f_bfree;
+	}
 	if (clock_monotonic_ms() < no_room_until_ms) {
 		status->f_bfree = 0;
 		status->f_bavail = 0;
@@ -293,38 +316,6 @@ static void tables_shrink_when_the_disk_is_full(void)
 	CU_ASSERT_EQUAL(atomic_load(&g->shared->keys), KEYS / 2);
 	CU_ASSERT_FALSE(is_full(store));
 	contract_close(store);
-}
-
-static uint64_t disk_bytes; /* as if it had no more; 0: what it has */
-
-static uint64_t used_bytes(void)
-{
-	DIR *dir = opendir(harness_path("data"));
-	struct dirent *entry;
-	struct stat status;
-	uint64_t bytes = 0;
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(dir);
-	while ((entry = readdir(dir)))
-		if (!fstatat(dirfd(dir), entry->d_name, &status, 0) &&
-		    S_ISREG(status.st_mode))
-			bytes += (uint64_t)status.st_blocks * 512;
-	closedir(dir);
-	return bytes;
-}
-
-int fstatvfs(int fd, struct statvfs *status)
-{
-	NEXT(fstatvfs);
-	int result = next(fd, status);
-
-	if (!disk_bytes)
-		return result;
-	status->f_frsize = 1;
-	status->f_bfree =
-		disk_bytes > used_bytes() ? disk_bytes - used_bytes() : 0;
-	status->f_bavail = status->f_bfree;
-	return result;
 }
 
 /* Whether it came to an end, instead of dying at the n-th call. */

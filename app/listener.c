@@ -204,12 +204,17 @@ enum err listener_take(int made, const char *listen, int *fd)
 	return err;
 }
 
+enum err listener_address(const char *listen, struct sockaddr_un *address)
+{
+	return set_address(listen + strlen(UNIX_PREFIX), address);
+}
+
 bool listener_is_used(const char *listen)
 {
 	struct sockaddr_un address;
 	pid_t pid;
 
-	return !set_address(listen + strlen(UNIX_PREFIX), &address) &&
+	return !listener_address(listen, &address) &&
 	       stays_in_use(&address, &pid);
 }
 

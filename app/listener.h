@@ -8,6 +8,7 @@
 #define LISTENER_H
 
 #include <stdbool.h>
+#include <sys/un.h>
 
 #include "base/err.h"
 
@@ -30,6 +31,12 @@ enum err listener_open(const char *listen, int *fd);
  * and closed on failure.
  */
 enum err listener_take(int made, const char *listen, int *fd);
+
+/*
+ * Where one connects to it.  ERR_ACCESS, logged, when the path is too long for
+ * a socket.
+ */
+enum err listener_address(const char *listen, struct sockaddr_un *address);
 
 /*
  * Whether listener_open() would find the socket in use.  False and logged where

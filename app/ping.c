@@ -2,21 +2,19 @@
 #include "ping.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "fcgirecord.h"
+#include "listener.h"
 
 /* Less than the 5 s that a health check or a probe usually has. */
 #define TIMEOUT_S 4
 
-#define UNIX_PREFIX "unix:"
-#define REQUEST     1 /* its number on the connection */
+#define REQUEST 1 /* its number on the connection */
 
 /* /livez takes some hundred; the status stands first. */
 #define ANSWER_BYTES 4096
@@ -31,12 +29,10 @@ static enum err tell(const char *path)
 	return ERR_BUSY;
 }
 
-static enum err dial(const char *path, int *fd)
+static enum err dial(const struct sockaddr_un *address, int *fd)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const struct timeval timeout = { .tv_sec = TIMEOUT_S };
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (*fd < 0)
 		return log_errno("ping-failed", "socket", errno);
@@ -45,8 +41,8 @@ static enum err dial(const char *path, int *fd)
 		       sizeof(timeout)) ||
 	    setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &timeout,
 		       sizeof(timeout)) ||
-	    connect(*fd, (const struct sockaddr *)&address, sizeof(address)))
-		return tell(path);
+	    connect(*fd, (const struct sockaddr *)address, sizeof(*address)))
+		return tell(address->sun_path);
 	return ERR_OK;
 }
 
@@ -93,14 +89,16 @@ static enum err hear(int fd, const char *path)
 
 enum err ping(const char *listen)
 {
-	const char *path = listen + strlen(UNIX_PREFIX);
-	int fd;
-	enum err err = dial(path, &fd);
+	struct sockaddr_un address;
+	int fd = -1;
+	enum err err = listener_address(listen, &address);
 
-	if (!err && !ask(fd))
-		err = tell(path);
 	if (!err)
-		err = hear(fd, path);
+		err = dial(&address, &fd);
+	if (!err && !ask(fd))
+		err = tell(address.sun_path);
+	if (!err)
+		err = hear(fd, address.sun_path);
 	file_close(&fd, "ping");
 	return err;
 }
